@@ -1,0 +1,1 @@
+"""Site file and device-profile schema: text in, validated settings out; every error with file, line, key."""

@@ -1,0 +1,141 @@
+"""Roles: what a point is for, with the defaults that keep a small school's file short.
+
+Figures: gas levels GB/T 50493-2019 (25 and 50 %LEL); residual current GB 50116-2013 9.2.3 (300 to 500 mA
+window); cable temperature GB 14287.3 (45 to 140 Cel, commonly set at 70); CAP words as in the message
+contract. A site file may override limits and delays of a point, never whether a panic button latches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.core.points import Above, Condition, Contact, EventClass, NotGood, OneOf, Press, Text
+from gateway.core.wire import WireClass
+
+HIGHLY_MANAGED = frozenset({"panic", "ram_impact", "gas_high", "fire"})  # ISA-18.2: never shelved or suppressed
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmDefault:
+    """Defaults of one alarm of a role."""
+
+    name: str
+    condition: Condition
+    alarm_class: str
+    text: Text
+    latching: bool = False
+    event_class: EventClass = EventClass.ALARM
+    on_delay_s: float = 0.0
+    off_delay_s: float = 0.0
+    urgency: str = "Immediate"
+    severity: str = "Severe"
+    certainty: str = "Observed"
+    outside_hours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Defaults of a role. kinds: which kinds of signal may play it. unit: what its limits are in."""
+
+    name: str
+    text: Text
+    kinds: frozenset[str]
+    wire_class: WireClass
+    period_s: float
+    alarms: tuple[AlarmDefault, ...] = ()
+    unit: str = ""
+    observe: EventClass | None = None
+    fixed: bool = field(default=False)  # latching and delays may not be changed by the site file
+
+
+def _t(zh: str, en: str) -> Text:
+    return Text(zh, en)
+
+
+_BUTTON = frozenset({"contact", "counter", "latched"})
+_CONTACT = frozenset({"contact", "latched"})
+_MEASURE = frozenset({"measurement"})
+_ENUM = frozenset({"enum", "contact"})
+_VISION = frozenset({"vision"})
+
+_ROLES = (
+    Role("panic_button", _t("一键报警按钮", "one-key alarm button"), _BUTTON, WireClass.PANIC, 0.05, fixed=True,
+         alarms=(AlarmDefault("alarm", Contact(), "panic", _t("一键报警", "One-key alarm"), latching=True, severity="Extreme"),)),
+    Role("bollard_impact", _t("防冲撞设施撞击", "anti-ram impact sensor"), _BUTTON, WireClass.PANIC, 0.05, fixed=True,
+         alarms=(AlarmDefault("alarm", Contact(), "ram_impact", _t("防冲撞设施受到撞击", "Anti-ram bollard hit"), latching=True,
+                              severity="Extreme", certainty="Likely"),)),
+    Role("bollard_position", _t("升降柱位置", "bollard position"), _ENUM, WireClass.STATE, 0.5, observe=EventClass.OBSERVATION),
+    Role("bollard_fault", _t("防冲撞设施故障", "bollard fault"), _CONTACT, WireClass.STATE, 0.5,
+         alarms=(AlarmDefault("fault", Contact(), "fault", _t("防冲撞设施故障", "Anti-ram bollard fault"),
+                              event_class=EventClass.FAULT, urgency="Expected", severity="Moderate", on_delay_s=0.5),)),
+    Role("barrier_position", _t("道闸状态", "vehicle barrier state"), _ENUM, WireClass.STATE, 0.5, observe=EventClass.OBSERVATION),
+    Role("gas_concentration", _t("可燃气体浓度", "combustible gas concentration"), _MEASURE, WireClass.LIFE_SAFETY, 1.0, unit="%LEL",
+         alarms=(AlarmDefault("level1", Above(25.0, 2.0), "gas_low", _t("可燃气体低限报警", "Combustible gas, first level"),
+                              urgency="Expected", severity="Moderate"),
+                 AlarmDefault("level2", Above(50.0, 2.0), "gas_high", _t("可燃气体高限报警", "Combustible gas, second level"),
+                              latching=True))),
+    Role("gas_alarm", _t("燃气报警器", "gas alarm contact"), _ENUM | _CONTACT, WireClass.LIFE_SAFETY, 0.5,
+         alarms=(AlarmDefault("alarm", Contact(), "gas_high", _t("燃气报警", "Gas alarm"), latching=True),)),
+    Role("fire_alarm", _t("火灾报警", "fire alarm"), _CONTACT, WireClass.LIFE_SAFETY, 0.5, fixed=True,
+         alarms=(AlarmDefault("alarm", Contact(), "fire", _t("火灾报警", "Fire alarm"), latching=True, severity="Extreme"),)),
+    Role("residual_current", _t("剩余电流", "residual current"), _MEASURE, WireClass.LIFE_SAFETY, 1.0, unit="mA",
+         alarms=(AlarmDefault("level1", Above(300.0, 20.0), "electrical", _t("剩余电流预警", "Residual current, warning"), on_delay_s=1.0,
+                              urgency="Expected", severity="Moderate"),
+                 AlarmDefault("level2", Above(500.0, 20.0), "fire", _t("电气火灾报警：剩余电流", "Electrical fire: residual current"),
+                              latching=True))),
+    Role("cable_temperature", _t("线缆温度", "cable temperature"), _MEASURE, WireClass.LIFE_SAFETY, 2.0, unit="Cel",
+         alarms=(AlarmDefault("level1", Above(70.0, 3.0), "electrical", _t("线缆温度预警", "Cable temperature, warning"), on_delay_s=2.0,
+                              urgency="Expected", severity="Moderate"),
+                 AlarmDefault("level2", Above(90.0, 3.0), "fire", _t("电气火灾报警：线缆温度", "Electrical fire: cable temperature"),
+                              latching=True))),
+    Role("arc_fault", _t("故障电弧", "arc fault"), _CONTACT, WireClass.LIFE_SAFETY, 0.5,
+         alarms=(AlarmDefault("alarm", Contact(), "fire", _t("电气火灾报警：故障电弧", "Electrical fire: arc"), latching=True),)),
+    Role("door_contact", _t("门磁", "door contact"), _ENUM, WireClass.STATE, 0.25, observe=EventClass.ACCESS),
+    Role("door_forced", _t("门禁强行开启", "door forced"), _BUTTON, WireClass.STATE, 0.1,
+         alarms=(AlarmDefault("alarm", Contact(), "door", _t("门被强行打开", "Door forced open"), latching=True),)),
+    Role("door_held", _t("门未关", "door held open"), _CONTACT, WireClass.STATE, 0.5,
+         alarms=(AlarmDefault("alarm", Contact(), "door", _t("门长时间未关", "Door held open"), urgency="Expected",
+                              severity="Minor"),)),
+    Role("tamper", _t("防拆", "tamper switch"), _CONTACT, WireClass.STATE, 0.25,
+         alarms=(AlarmDefault("alarm", Contact(), "tamper", _t("设备被拆动", "Tamper"), latching=True, severity="Moderate"),)),
+    Role("mains_fail", _t("市电故障", "mains failure"), _CONTACT, WireClass.STATE, 1.0,
+         alarms=(AlarmDefault("fault", Contact(), "fault", _t("市电中断", "Mains power lost"), event_class=EventClass.FAULT,
+                              urgency="Expected", severity="Moderate", on_delay_s=2.0),)),
+    Role("fault_contact", _t("故障信号", "fault contact"), _CONTACT, WireClass.STATE, 1.0,
+         alarms=(AlarmDefault("fault", Contact(), "fault", _t("设备故障", "Device fault"), event_class=EventClass.FAULT,
+                              urgency="Expected", severity="Moderate"),)),
+    Role("device_state", _t("设备状态", "device state"), _ENUM, WireClass.STATE, 1.0, observe=EventClass.OBSERVATION),
+    Role("contact", _t("开关量", "plain contact"), _CONTACT, WireClass.STATE, 0.25, observe=EventClass.OBSERVATION),
+    Role("measurement", _t("模拟量", "plain measurement"), frozenset({"measurement", "counter", "enum", "text"}),
+         WireClass.MEASUREMENT, 1.0),
+    Role("person_in_zone", _t("区域有人", "person in zone"), _VISION, WireClass.STATE, 0.2,
+         alarms=(AlarmDefault("alarm", Contact(), "person", _t("区域内有人", "Person in zone"), urgency="Expected", severity="Minor",
+                              certainty="Likely", off_delay_s=3.0),)),
+    Role("person_after_hours", _t("非上课时段有人", "person after hours"), _VISION, WireClass.STATE, 0.2,
+         alarms=(AlarmDefault("alarm", Contact(), "person", _t("非上课时段校门有人", "Person at the gate after hours"),
+                              urgency="Expected", severity="Minor", certainty="Likely", off_delay_s=3.0, outside_hours=True),)),
+)
+
+ROLES: dict[str, Role] = {role.name: role for role in _ROLES}
+
+_FAULT = EventClass.FAULT
+
+
+def _fault(name: str, zh: str, en: str, alarm_zh: str, alarm_en: str) -> Role:
+    return Role(name, _t(zh, en), frozenset({"contact"}), WireClass.DIAGNOSTICS, 1.0, alarms=(
+        AlarmDefault("fault", Contact(), "fault", _t(alarm_zh, alarm_en), event_class=_FAULT, urgency="Expected", severity="Moderate"),))
+
+
+SYSTEM_ROLES: dict[str, Role] = {role.name: role for role in (
+    _fault("device_link", "设备通信", "device link", "设备通信中断", "Device does not answer"),
+    _fault("camera_link", "摄像机", "camera", "摄像机无画面", "Camera blind"),
+    _fault("path_link", "上联通道", "uplink path", "上联通道故障", "Uplink path fault"),
+    _fault("centre_silent", "联动中心", "linkage centre", "联动中心未确认", "Linkage centre silent"),
+    _fault("publish_refused", "消息发布", "publish", "消息服务器拒绝发布", "Broker refuses a topic"),
+    _fault("bad_receipt", "回执", "receipt", "收到无效回执", "Invalid receipt"),
+    _fault("journal", "事件日志", "journal", "事件日志故障", "Journal fault"),
+    _fault("clock", "时钟", "clock", "时钟未同步", "Clock not synchronised"),
+    _fault("task", "内部任务", "internal task", "内部任务停止", "Internal task parked"),
+)}
+
+__all__ = ["HIGHLY_MANAGED", "ROLES", "SYSTEM_ROLES", "AlarmDefault", "NotGood", "OneOf", "Press", "Role"]

@@ -1,0 +1,169 @@
+"""Points and their alarms: what a site's signals mean.
+
+A point is a signal put to use at this site. An alarm belongs to a point and has a name of its own
+("alarm", "level1", "level2"): gas through the first and through the second threshold are two alarms,
+because a guard treats them differently and only one of them is highly managed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+from gateway.core.reading import Value
+
+
+class EventClass(StrEnum):
+    """Topic class of an event (contract, `event/{class}`)."""
+
+    ALARM = "alarm"
+    FAULT = "fault"
+    ACCESS = "access"
+    OBSERVATION = "observation"
+    DUTY = "duty"
+    MODE = "mode"
+    AUDIT = "audit"
+
+
+class Priority(IntEnum):
+    """Order in which the outbox sends; a smaller number overtakes."""
+
+    URGENT = 0  # an alarm begins
+    ALARM_UPDATE = 1
+    FAULT = 2
+    ROUTINE = 3  # access, duty, mode, audit
+    OBSERVATION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The same words in Chinese and English."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Alarm while the contact is in the given state."""
+
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """Alarm at or above `limit`; over again below `limit - deadband`. Both in the point's unit."""
+
+    limit: float
+    deadband: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """Alarm at or below `limit`; over again above `limit + deadband`. Both in the point's unit."""
+
+    limit: float
+    deadband: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Alarm while an enumerated signal shows one of these names."""
+
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Alarm for each count of a press counter, or each time a device's input latch is found set."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotGood:
+    """Alarm while the reading itself is bad (dead line, sensor fault): unknown is not normal."""
+
+
+Condition = Contact | Above | Below | OneOf | Press | NotGood
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSpec:
+    """One alarm of one point, all defaults applied.
+
+    alarm_class: `panic`, `ram_impact`, `gas_high`, `fire` are highly managed (standards: ISA-18.2 class);
+    others are `intrusion`, `gas_low`, `electrical`, `door`, `tamper`, `fault`, `person`.
+    outside_hours: counts only while the school is closed by its timetable.
+    """
+
+    point: str
+    name: str
+    condition: Condition
+    alarm_class: str
+    event_class: EventClass
+    latching: bool
+    text: Text
+    on_delay_s: float = 0.0
+    off_delay_s: float = 0.0
+    urgency: str = "Immediate"
+    severity: str = "Severe"
+    certainty: str = "Observed"
+    outside_hours: bool = False
+
+    @property
+    def key(self) -> str:
+        """Name of this alarm in journal and commands: `point/alarm`."""
+        return f"{self.point}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point of this site with everything that an event says about it."""
+
+    id: str
+    role: str
+    place: str
+    name: Text
+    responsible: str = ""
+    unit: str = ""
+    kind: str = "contact"  # contact, counter, latched, measurement, enum, text
+    alarms: tuple[AlarmSpec, ...] = ()
+    observe: bool = False  # every change of value is an event of class `observe_class`
+    observe_class: EventClass = EventClass.OBSERVATION
+    external: dict[str, str] = field(default_factory=dict)
+    system: bool = False  # one of the gateway's own (a device's link, a path, the journal)
+
+    @property
+    def quiet(self) -> bool:
+        """True when readings only feed state and telemetry and never reach decide()."""
+        return not self.alarms and not self.observe
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What decide() wants said; the journal makes an event of it by sealing.
+
+    id: UUIDv7 given before the journal sees it. type: CloudEvents type. subject: point id.
+    value and the texts go into `data` by `contract.envelope`.
+    """
+
+    id: str
+    event_class: EventClass
+    type: str
+    subject: str
+    priority: Priority
+    at_ms: int
+    now_s: float
+    clock: str
+    data: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """What must outlive the process for one alarm or counter; stored in the transaction of its events.
+
+    key: `point/alarm`, or the point id for a counter or observed value.
+    state: a small JSON object; the room that wrote it reads it back.
+    """
+
+    key: str
+    state: dict[str, Value]
