@@ -47,9 +47,12 @@ class Limits(Strict):
 
 
 class When(Strict):
-    """A condition on another signal of the same device."""
+    """A condition on another signal of the same device.
 
-    signal: str
+    The lists hold raw numbers, "low-high" ranges of them, or names of that signal's enum.
+    """
+
+    signal: str = Field(description="its name; {n} in a repeated signal stands for the same n")
     is_in: list[int | str] = Field(default_factory=list, alias="in")
     not_in: list[int | str] = Field(default_factory=list)
     reason: str = Field(description="said as the quality's reason when this does not hold")
@@ -95,9 +98,9 @@ class Signal(Strict):
     invert: bool = Field(False, description="0 means active")
     scale: float = 1.0
     offset: float = 0.0
-    exponent_from: str = Field("", description="signal whose value p makes it raw x 10^-p")
+    exponent_from: str = Field("", description="signal whose value p makes it raw x 10^-p; {n} as in valid_when")
     unit: str = Field("", description="unit of the scaled value: %LEL, mA, Cel, ppm, %")
-    sentinels: dict[str, str] = Field(default_factory=dict, description='raw number (decimal or 0x..) -> what it means')
+    sentinels: dict[str, str] = Field(default_factory=dict, description="raw number (decimal or 0x..) -> what it means")
     enum: dict[str, str] = Field(default_factory=dict, description="raw number -> name")
     fault_values: dict[str, str] = Field(
         default_factory=dict, description='raw number or "low-high" range -> fault; the reading is then bad'

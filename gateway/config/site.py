@@ -34,8 +34,23 @@ class Place(Strict):
 
     name: str = Field(min_length=1)
     name_en: str = ""
-    type: Literal["gate", "gatehouse", "perimeter", "duty-room", "monitoring-room", "kitchen", "boiler-room", "power-room", "dormitory",
-                  "laboratory", "exit", "assembly", "classroom", "office", "other"] = "other"
+    type: Literal[
+        "gate",
+        "gatehouse",
+        "perimeter",
+        "duty-room",
+        "monitoring-room",
+        "kitchen",
+        "boiler-room",
+        "power-room",
+        "dormitory",
+        "laboratory",
+        "exit",
+        "assembly",
+        "classroom",
+        "office",
+        "other",
+    ] = "other"
 
 
 class TcpBus(Strict):

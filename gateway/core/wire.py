@@ -30,6 +30,8 @@ class Block:
     period_s, deadline_s: how often, and how late after its due time it may be at worst.
     timeout_s: from the end of the request to the first byte of the reply.
     points: point ids that hang on this block; they turn bad when it fails.
+    gap_s: pause that the device needs after a reply. late_s: after a timeout nothing is sent to this
+    unit for so long, because its answer may still come.
     """
 
     device: str
@@ -42,11 +44,16 @@ class Block:
     wire_class: WireClass
     timeout_s: float
     points: tuple[str, ...]
+    gap_s: float = 0.0
+    late_s: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request that is sent once: an output, or the clearing of a device's latch."""
+    """One request that is sent once: an output, or the clearing of a device's latch.
+
+    reply_bytes 0: nobody answers (a broadcast), the exchange succeeds when it is sent.
+    """
 
     device: str
     name: str
@@ -55,6 +62,8 @@ class Exchange:
     reply_bytes: int
     timeout_s: float
     wire_class: WireClass = WireClass.LIFE_SAFETY
+    gap_s: float = 0.0
+    late_s: float = 0.2
 
 
 class Failure(StrEnum):
@@ -65,6 +74,7 @@ class Failure(StrEnum):
     BAD_FRAME = "bad frame"
     WRONG_UNIT = "wrong unit"
     EXCEPTION = "exception"
+    QUEUE_FULL = "queue full"  # an exchange that was never sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +92,51 @@ class Outcome:
     exception: int = 0
     detail: str = ""
 
+    @property
+    def reason(self) -> str:
+        """What a reading says of it: the same words for the same failure; empty on success."""
+        if self.failure is None:
+            return ""
+        return self.detail if self.failure is Failure.EXCEPTION and self.detail else str(self.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a framing found: the reply's data unit, or why there is none.
+
+    exception: Modbus exception code, 1..255, with `Failure.EXCEPTION`. out_of_step: the byte stream can no
+    longer be read (a TCP peer that sends no Modbus headers); only a new connection helps.
+    """
+
+    pdu: bytes
+    failure: Failure | None = None
+    exception: int = 0
+    detail: str = ""
+    out_of_step: bool = False
+
 
 class Framing(Protocol):
-    """Wire format of a line: wraps a data unit, finds the reply in received bytes. Pure, one per line."""
+    """Wire format of one line: wraps a data unit and finds its reply in the received bytes. Pure; one per line."""
 
-    def encode(self, unit: int, request: bytes) -> bytes:
-        """Wire bytes of one request; starts the wait for its reply."""
+    def encode(self, unit: int, request: bytes, reply_bytes: int) -> bytes:
+        """Wire bytes of one request; starts the wait for its reply, whose data unit has `reply_bytes` bytes."""
         ...
 
-    def decode(self, received: bytes) -> tuple[int, bytes] | Failure | None:
-        """(unit, reply data unit) when whole, None for "more bytes", a Failure when it can never become whole."""
+    def feed(self, received: bytes) -> Reply | None:
+        """Take what arrived, in pieces of any size; the Reply once it is whole, None for "more bytes"."""
+        ...
+
+    def give_up(self) -> Reply:
+        """Why there is no reply although time is up: silence, a wrong unit, a broken frame."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all received bytes: the connection is new."""
+        ...
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes that the awaited reply still needs at least; 0 when as many came and none made a frame."""
         ...
 
     def overhead_bytes(self) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""One SQLite file that keeps what must not be lost: sealed events, latches, outbox."""

@@ -1,0 +1,1 @@
+"""Prometheus, on loopback."""

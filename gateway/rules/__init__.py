@@ -1,0 +1,1 @@
+"""What a school's day means for its alarms. Pure."""

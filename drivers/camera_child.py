@@ -1,0 +1,143 @@
+"""One camera's decoder, a process of its own: `python -m drivers.camera_child MEMORY_FD`.
+
+The parent writes one JSON line to its standard input: {"url", "credentials_file", "analysed_fps"}. Pictures go
+to the shared memory; for each there is a line "frame" on standard output, for all else one JSON line:
+{"state": "opening" | "open" | "lost", "reason": ...}. The child opens the stream again after each loss and ends only
+when its parent kills it or dies. It is the only place where address and password meet.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import av
+import av.error
+import av.logging
+import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from drivers.camera_address import redact, with_credentials
+from drivers.camera_clock import Pace, StreamClock
+from drivers.camera_memory import MAX_PIXELS, FrameMemory
+
+OPEN_TIMEOUT_S = 3.0
+READ_TIMEOUT_S = 3.0  # libav ends a stalled read after twice this time
+AGAIN_S = 1.0
+DAMAGED_IN_A_ROW = 50  # two seconds of pictures that cannot be decoded are a loss
+_PR_SET_PDEATHSIG = 1
+_RTSP_OPTIONS = {"rtsp_transport": "tcp", "allowed_media_types": "video", "analyzeduration": "500000"}
+
+
+class StreamEnded(Exception):
+    """The stream came to its end; for a camera that is a loss."""
+
+
+def main(argv: list[str]) -> int:
+    """Runs until it is killed. argv: the descriptor of the shared memory."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    sys.excepthook = _redacted_hook
+    av.logging.set_level(av.logging.PANIC)  # libav's own messages hold whole addresses
+    memory = FrameMemory(int(argv[0]))
+    settings = json.loads(sys.stdin.readline())
+    os.set_blocking(sys.stdout.fileno(), False)  # a parent that is slow loses notices, never holds up the stream
+    while True:
+        credentials = ""
+        try:
+            if settings["credentials_file"]:
+                credentials = Path(settings["credentials_file"]).read_text(encoding="utf-8")
+            url = with_credentials(settings["url"], credentials) if credentials else settings["url"]
+            _tell({"state": "opening"})
+            _watch(url, float(settings["analysed_fps"]), memory)
+        except (OSError, ValueError, av.error.FFmpegError, StreamEnded) as error:
+            _tell({"state": "lost", "reason": redact(_words(error), credentials)})
+        time.sleep(AGAIN_S)
+
+
+def _watch(url: str, analysed_fps: float, memory: FrameMemory) -> None:
+    """Decodes until the stream fails. Every picture is decoded, but only `analysed_fps` of them a second are handed on."""
+    scheme = url.split("://", 1)[0]
+    rtsp = scheme in ("rtsp", "rtsps")
+    clock, pace = StreamClock(), Pace(analysed_fps)
+    with av.open(url, options=_RTSP_OPTIONS if rtsp else {}, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S)) as container:
+        if not container.streams.video:
+            raise StreamEnded("the stream holds no video")
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        _tell({"state": "open"})
+        began_s = time.monotonic()
+        for frame in _pictures(container.demux(stream)):
+            if scheme == "file" and frame.pts is not None:  # a file plays at its own speed, not at the decoder's
+                time.sleep(max(0.0, began_s + frame.time - time.monotonic()))
+            if rtsp and frame.pts is None:
+                continue  # libav knows no time for pictures from before PLAY was answered
+            arrival_s = time.monotonic()
+            stamp_s = frame.time if rtsp else arrival_s  # MJPEG over HTTP has no true stamps
+            captured_s = clock.captured_s(stamp_s, arrival_s)
+            if pace.due(stamp_s):
+                _hand_on(frame, captured_s, stamp_s, memory)
+    raise StreamEnded("the stream ended")
+
+
+def _pictures(packets: Iterator[Packet[VideoStream]]) -> Iterator[VideoFrame]:
+    """Decoded pictures; damaged ones are left out until there are too many in a row."""
+    damaged = 0
+    for packet in packets:
+        try:
+            pictures = packet.decode()
+        except av.error.InvalidDataError:
+            damaged += 1
+            if damaged >= DAMAGED_IN_A_ROW:
+                raise
+            continue
+        damaged = 0
+        yield from pictures
+
+
+def _hand_on(frame: VideoFrame, captured_s: float, stamp_s: float, memory: FrameMemory) -> None:
+    width, height = frame.width, frame.height
+    shrink = min(1.0, math.sqrt(MAX_PIXELS / (width * height)))
+    width, height = int(width * shrink) & ~1, int(height * shrink) & ~1
+    if frame.format.name != "yuv420p" or (width, height) != (frame.width, frame.height):
+        frame = frame.reformat(width=width, height=height, format="yuv420p")
+    memory.write(frame.to_ndarray().astype(np.uint8, copy=False), width, height, captured_s, stamp_s)
+    _say(b"frame\n")
+
+
+def _tell(words: dict[str, str]) -> None:
+    _say(json.dumps(words).encode() + b"\n")
+
+
+def _say(line: bytes) -> None:
+    try:
+        os.write(sys.stdout.fileno(), line)
+    except BlockingIOError:
+        pass
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, av.error.ExitError):
+        return "the camera stopped sending"
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _redacted_hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

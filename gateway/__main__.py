@@ -1,0 +1,256 @@
+"""The command line: campus-gateway run, check, status, acknowledge, reset, key, vision, demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from gateway import __version__
+
+SITE = "/etc/campus-gateway/site.toml"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.handler(arguments))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="campus-gateway",
+        description="Alarm gateway of a school: reads buttons, bollards, gas and fire detectors, doors and cameras,\n"
+        "and delivers every event to the linkage centre with proof.",
+        epilog="Start here:  campus-gateway demo          a whole school on this machine, one minute\n"
+        "             campus-gateway check FILE    every error of a site file, with its line\n"
+        "             campus-gateway run --config FILE",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"campus-gateway {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="run the daemon", description="Run the daemon until SIGTERM or Ctrl-C.")
+    _site(run)
+    run.add_argument("--state-dir", metavar="DIR", help="journal and keys; default: state_dir of the site file")
+    run.add_argument("--no-vision", action="store_true", help="do not start the vision process (systemd starts it as a unit of its own)")
+    run.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    run.set_defaults(handler=_run)
+
+    check = commands.add_parser(
+        "check",
+        help="check a site file",
+        description="Check a site file: each error on one line with file, line, key and what was expected.\n"
+        "Exit status 0 when it can be used, 1 when not.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument("site", metavar="SITE.toml")
+    check.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    check.set_defaults(handler=_check)
+
+    status = commands.add_parser("status", help="what the running daemon sees", description="Ask the running daemon.")
+    _site(status)
+    status.add_argument("--json", action="store_true", help="the whole answer as JSON")
+    status.set_defaults(handler=_status)
+
+    for name, text in (("acknowledge", "take an alarm (确认)"), ("reset", "reset a latched alarm whose cause is gone (复位)")):
+        command = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}. Leaves an audit event.")
+        command.add_argument("target", metavar="POINT[/ALARM]", help="a point, or one of its alarms")
+        _site(command)
+        command.add_argument("--by", metavar="NAME", default="", help="who does it; default: your login name")
+        command.set_defaults(handler=_command, command=name)
+
+    key = commands.add_parser(
+        "key",
+        help="this gateway's public key, for the centre",
+        description="Print the public half of the event key as one line of JSON; makes the key when there is none.",
+    )
+    key.add_argument("site", metavar="SITE.toml")
+    key.add_argument("--state-dir", metavar="DIR", help="where the key lies; default: state_dir of the site file")
+    key.set_defaults(handler=_key)
+
+    schema = commands.add_parser("schema", help="JSON Schema of the site file, for editors", description="Print a JSON Schema.")
+    schema.add_argument("what", nargs="?", default="site", choices=["site", "profile"])
+    schema.set_defaults(handler=_schema)
+
+    vision = commands.add_parser("vision", help="run the vision process (usually started for you)")
+    _site(vision)
+    vision.add_argument("--door", metavar="SOCKET", help="the daemon's control socket")
+    vision.set_defaults(handler=_vision)
+
+    demo = commands.add_parser("demo", help="a whole school on this machine, played for one minute", add_help=False)
+    demo.add_argument("rest", nargs=argparse.REMAINDER)
+    demo.set_defaults(handler=_demo)
+    return parser
+
+
+def _site(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="SITE.toml", default=SITE, help=f"site file; default: {SITE}")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    import logging
+
+    from gateway.config.load import load_site
+    from gateway.config.problems import ConfigRefused
+
+    try:
+        settings = load_site(arguments.config, state_dir=arguments.state_dir)
+    except ConfigRefused as refused:
+        sys.stderr.write(f"{refused}\n")
+        return 1
+    logging.basicConfig(
+        level=arguments.log_level.upper(),
+        stream=sys.stderr,
+        format="%(levelname)s %(name)s: %(message)s"
+        if "JOURNAL_STREAM" in os.environ
+        else "%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # it dumps frames in hex; our lines say what is wrong
+    for warning in settings.warnings:
+        logging.getLogger("gateway.config").warning("%s", warning)
+    from gateway.runtime.daemon import serve
+
+    under_systemd = "INVOCATION_ID" in os.environ and "NOTIFY_SOCKET" in os.environ
+    return serve(settings, spawn_vision=not arguments.no_vision and not under_systemd)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from gateway.config.load import load_site
+    from gateway.config.problems import ConfigRefused
+
+    try:
+        settings = load_site(arguments.site)
+    except ConfigRefused as refused:
+        if arguments.json:
+            errors = [{"file": p.file, "line": p.line, "key": p.key, "text": p.text} for p in refused.problems]
+            print(json.dumps({"ok": False, "errors": errors}, ensure_ascii=False))
+        else:
+            print(refused)
+            count = len(refused.problems)
+            print(f"{arguments.site}: {count} error{'s' if count != 1 else ''}; this file cannot be used")
+        return 1
+    site = settings.site
+    counts = {
+        "buses": len(site.buses),
+        "devices": len(site.devices),
+        "points": len(site.points),
+        "alarms": sum(len(point.alarms) for point in settings.points.values() if not point.system),
+        "cameras": len(site.cameras),
+        "recipients": len(site.uplink.recipients),
+    }
+    if arguments.json:
+        warnings = [{"file": p.file, "line": p.line, "key": p.key, "text": p.text} for p in settings.warnings]
+        print(json.dumps({"ok": True, "warnings": warnings, "summary": counts}, ensure_ascii=False))
+        return 0
+    for warning in settings.warnings:
+        print(f"warning: {warning}")
+    print(f"{arguments.site}: ok, {', '.join(f'{count} {name}' for name, count in counts.items())}")
+    return 0
+
+
+def _door(config: str) -> Path | None:
+    from gateway.config.load import load_site
+    from gateway.config.problems import ConfigRefused
+
+    try:
+        return load_site(config).door_path
+    except ConfigRefused as refused:
+        sys.stderr.write(f"{refused}\n")
+        return None
+
+
+def _ask(config: str, request: dict[str, object]) -> dict[str, object] | None:
+    import asyncio
+
+    from gateway.core.errors import DoorRefused
+    from gateway.runtime.door import ask
+
+    door = _door(config)
+    if door is None:
+        return None
+    try:
+        return asyncio.run(ask(door, request))
+    except DoorRefused as refused:
+        sys.stderr.write(f"campus-gateway: {refused}\n")
+        return None
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    answer = _ask(arguments.config, {"op": "status"})
+    if answer is None:
+        return 1
+    if not answer.get("ok"):
+        sys.stderr.write(f"campus-gateway: {answer.get('error')}\n")
+        return 1
+    status = answer["status"]
+    if arguments.json:
+        print(json.dumps(status, ensure_ascii=False))
+        return 0
+    from gateway.runtime.status_text import lines
+
+    assert isinstance(status, dict)
+    print("\n".join(lines(status)))
+    return 0
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    request = {"op": "command", "command": arguments.command, "target": arguments.target, "by": arguments.by}
+    answer = _ask(arguments.config, request)
+    if answer is None:
+        return 1
+    if not answer.get("ok"):
+        sys.stderr.write(f"campus-gateway: refused: {answer.get('error')}\n")
+        return 1
+    print(answer.get("text"))
+    return 0
+
+
+def _key(arguments: argparse.Namespace) -> int:
+    from gateway.config.load import load_site
+    from gateway.config.problems import ConfigRefused
+    from gateway.runtime.keys import KeyRefused, load_signer
+
+    try:
+        settings = load_site(arguments.site, state_dir=arguments.state_dir)
+        signer = load_signer(settings.state_dir)
+    except (ConfigRefused, KeyRefused) as refused:
+        sys.stderr.write(f"{refused}\n")
+        return 1
+    print(json.dumps({"source": settings.source, **signer.public()}))
+    return 0
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    from gateway.config.profile import Profile
+    from gateway.config.site import Site
+
+    model = Site if arguments.what == "site" else Profile
+    print(json.dumps(model.model_json_schema(), ensure_ascii=False, indent=1))
+    return 0
+
+
+def _vision(arguments: argparse.Namespace) -> int:
+    try:
+        from gateway.runtime import vision_process
+    except ImportError as error:
+        sys.stderr.write(f"campus-gateway vision needs the packages of the extra `vision`: {error}\n")
+        return 1
+    return vision_process.main(arguments.config, arguments.door)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    """The demo is a program of the simulators; the product does not import it."""
+    os.execv(sys.executable, [sys.executable, "-m", "simulators.demo", *arguments.rest])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""A line: one owner of one wire. What the runtime sees of it, and how one is made from the site file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from gateway.bus.counters import LineCounters
+from gateway.bus.serial_line import SerialLine, SerialSettings
+from gateway.bus.tcp_line import TcpLine
+from gateway.config.profile import SerialDefaults
+from gateway.config.site import SerialBus, TcpBus
+from gateway.core.wire import Block, Exchange, Framing, LineSink, Outcome
+
+
+class Line(Protocol):
+    """One wire with all its devices."""
+
+    bus_id: str
+    counters: LineCounters
+
+    async def run(self) -> None:
+        """Own the wire until cancelled."""
+        ...
+
+    def submit(self, exchange: Exchange) -> asyncio.Future[Outcome]:
+        """Send once, in the class of the exchange. From the event loop's thread."""
+        ...
+
+
+def line_for(
+    bus: TcpBus | SerialBus, framing: Framing, blocks: Sequence[Block], sink: LineSink, defaults: SerialDefaults | None = None
+) -> Line:
+    """The line of a bus in the site file. defaults: serial settings of the line's first device, where the file is silent."""
+    if isinstance(bus, TcpBus):
+        return TcpLine(bus.id, bus.host, bus.port, framing, blocks, sink, connect_timeout_s=bus.connect_timeout_ms / 1000)
+    factory = defaults or SerialDefaults()
+    settings = SerialSettings(bus.baud or factory.baud, bus.parity or factory.parity, bus.stop_bits or factory.stop_bits)
+    return SerialLine(bus.id, bus.device, settings, framing, blocks, sink)

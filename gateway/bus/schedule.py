@@ -1,0 +1,307 @@
+"""Whose turn it is on one line. Pure: time is handed in.
+
+Order: more urgent class first, earliest deadline first inside a class, then who waited longest. Periods do not drift: a block stays on
+the grid of its first due time, and turns that were missed are left out. So that a line full of urgent blocks
+starves nobody, a block that is past its deadline takes the next turn whatever its class, but never two such
+turns in a row.
+
+A unit that fails is retried after `RETRY_S`; at the third failure in a row its device is down, all its points
+are bad, and it is only probed: with one block, backing off to 10 s, and at most one failed probe in `PROBE_GAP_S`
+(and never for more than a fifth of the line's time) while others on the line are alive.
+
+Exceptions (standards: Modbus 7): 1-3 configuration fault, tried again each `CONFIG_RETRY_S`; 5 and 6 later, told
+only when they last; 0x0A and 0x0B mean that a converter hears nothing from the unit; others are device faults.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.core.wire import Block, Exchange, Failure, Outcome, WireClass
+
+MISSES_UNTIL_DOWN = 3
+RETRY_S = 1.0
+PROBE_FIRST_S = 0.5
+PROBE_MOST_S = 10.0
+PROBE_GAP_S = 1.0
+PROBE_SHARE = 4  # a failed probe is followed by so many times its length without one
+CONFIG_RETRY_S = 30.0
+BUSY_RETRY_S = 0.2
+BUSY_ALLOWED = 2  # busy answers in a row before the points turn bad
+CONFIGURATION = frozenset({1, 2, 3})
+BUSY = frozenset({5, 6})
+UPSTREAM = frozenset({0x0A, 0x0B})
+QUEUE_MOST = 64
+_NEVER_S = math.inf
+_PROBE_RANK = WireClass.DIAGNOSTICS + 1
+
+
+@dataclass(slots=True, eq=False)
+class Errand:
+    """An exchange that waits for its one turn. answer: called once with how it ended."""
+
+    exchange: Exchange
+    asked_s: float
+    answer: Callable[[Outcome], None]
+
+
+Turn = Block | Errand
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A device's link as it is now."""
+
+    device: str
+    up: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one outcome means: the blocks to report it for, and a link that changed."""
+
+    blocks: tuple[Block, ...]
+    link: Link | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    block: Block
+    due_s: float
+    good: Verdict
+    served_s: float = -_NEVER_S
+    busy: int = 0
+    faulty: str = ""  # this block alone fails: configuration or device fault
+    failures: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Unit:
+    device: str
+    jobs: list[_Job]
+    quiet_until_s: float = 0.0
+    misses: int = 0
+    probing: bool = False
+    probe_s: float = PROBE_FIRST_S
+    probe_due_s: float = 0.0
+    up: bool | None = None
+    reason: str = ""
+
+
+class Schedule:
+    """The turns of one line. Not thread-safe: it belongs to its line."""
+
+    def __init__(self, blocks: Sequence[Block], now_s: float) -> None:
+        """All blocks are due at once, so that the first values come as early as the wire allows."""
+        self._units: dict[str, _Unit] = {}
+        self._jobs: dict[str, dict[str, _Job]] = {}
+        for block in sorted(blocks, key=lambda block: (block.wire_class, block.period_s)):
+            unit = self._units.setdefault(block.device, _Unit(block.device, []))
+            job = _Job(block, now_s, Verdict((block,)))
+            unit.jobs.append(job)
+            if self._jobs.setdefault(block.device, {}).setdefault(block.name, job) is not job:
+                raise ValueError(f'device {block.device} has two blocks named "{block.name}"')
+        self._errands: list[Errand] = []
+        self._probe_free_s = 0.0
+        self._overtook = False
+        self.wake_s = now_s  # when turn() said None: when to ask again; infinity when nothing is planned
+        self.late_s = 0.0  # how late the last turn was
+
+    @property
+    def blocks(self) -> list[Block]:
+        """All blocks of the line."""
+        return [job.block for unit in self._units.values() for job in unit.jobs]
+
+    @property
+    def queue_depth(self) -> int:
+        """Errands that wait."""
+        return len(self._errands)
+
+    def add(self, errand: Errand) -> bool:
+        """Queue an errand; False when the queue is full."""
+        if len(self._errands) >= QUEUE_MOST:
+            return False
+        self._errands.append(errand)
+        return True
+
+    def take_errands(self) -> list[Errand]:
+        """Take all waiting errands out, because the port is gone."""
+        waiting, self._errands = self._errands, []
+        return waiting
+
+    # --- whose turn -------------------------------------------------------------------
+
+    def turn(self, now_s: float) -> Turn | None:
+        """What to send now. None: nothing is due before `wake_s`."""
+        if self._errands and (errand := self._next_errand(now_s)) is not None:
+            return errand
+        wake_s = _NEVER_S
+        best: tuple[float, float, float] | None = None
+        overdue: tuple[float, float] | None = None
+        best_job = overdue_job = None
+        for unit in self._units.values():
+            if unit.quiet_until_s > now_s:
+                wake_s = min(wake_s, unit.quiet_until_s)
+                continue
+            if unit.probing:
+                due_s = max(unit.probe_due_s, self._probe_free_s)
+                if due_s > now_s:
+                    wake_s = min(wake_s, due_s)
+                    continue
+                candidates = unit.jobs[:1]
+            else:
+                candidates = unit.jobs
+            for job in candidates:
+                block = job.block
+                rank = _PROBE_RANK if unit.probing else block.wire_class
+                if not unit.probing:
+                    due_s = job.due_s
+                    if due_s > now_s:
+                        wake_s = min(wake_s, due_s)
+                        continue
+                deadline_s = due_s + (PROBE_GAP_S if unit.probing else block.deadline_s)
+                if best is None or (rank, deadline_s, job.served_s) < best:
+                    best, best_job = (rank, deadline_s, job.served_s), job
+                if deadline_s < now_s and (overdue is None or (deadline_s, rank) < overdue):
+                    overdue, overdue_job = (deadline_s, rank), job
+        if best_job is None or best is None:
+            self.wake_s = min((self._quiet_until_s(errand) for errand in self._errands), default=_NEVER_S)
+            self.wake_s = min(self.wake_s, wake_s)
+            return None
+        self._overtook = overdue is not None and overdue[1] > best[0] and not self._overtook
+        job = overdue_job if self._overtook and overdue_job is not None else best_job
+        self.late_s = max(0.0, now_s - job.due_s)
+        job.served_s = now_s
+        period_s = job.block.period_s
+        job.due_s += period_s * (math.floor((now_s - job.due_s) / period_s) + 1)
+        return job.block
+
+    def _quiet_until_s(self, errand: Errand) -> float:
+        unit = self._units.get(errand.exchange.device)
+        return unit.quiet_until_s if unit else 0.0
+
+    def _next_errand(self, now_s: float) -> Errand | None:
+        """The most urgent errand; behind blocks of a more urgent class it takes every second turn."""
+        ready = [errand for errand in self._errands if self._quiet_until_s(errand) <= now_s]
+        if not ready:
+            return None
+        errand = min(ready, key=lambda errand: (errand.exchange.wire_class, errand.asked_s))
+        if self._more_urgent_due(errand.exchange.wire_class, now_s):
+            self._overtook = not self._overtook and now_s > errand.asked_s
+            if not self._overtook:
+                return None
+        self._errands.remove(errand)
+        return errand
+
+    def _more_urgent_due(self, wire_class: WireClass, now_s: float) -> bool:
+        return any(
+            job.block.wire_class < wire_class and job.due_s <= now_s
+            for unit in self._units.values()
+            if not unit.probing and unit.quiet_until_s <= now_s
+            for job in unit.jobs
+        )
+
+    # --- what it meant ----------------------------------------------------------------
+
+    def done(self, turn: Turn, outcome: Outcome) -> Verdict:
+        """Take in how a turn ended."""
+        request = turn.exchange if isinstance(turn, Errand) else turn
+        unit = self._units.get(request.device)
+        if unit is None:
+            return Verdict(())
+        silent = outcome.failure in (Failure.NO_ANSWER, Failure.BAD_FRAME, Failure.WRONG_UNIT)
+        pause_s = request.late_s if silent else request.gap_s
+        if pause_s:
+            unit.quiet_until_s = outcome.now_s + pause_s
+        if isinstance(turn, Errand):
+            return Verdict(())
+        job = self._jobs[turn.device][turn.name]
+        if outcome.failure is None:
+            return self._good(unit, job, outcome.now_s)
+        if outcome.failure is Failure.EXCEPTION and outcome.exception not in UPSTREAM:
+            return self._excepted(unit, job, outcome)
+        return self._missed(unit, job, outcome)
+
+    def _good(self, unit: _Unit, job: _Job, now_s: float) -> Verdict:
+        if unit.up and not unit.misses and not job.failures and not job.busy:
+            return job.good
+        job.faulty, job.failures, job.busy = "", 0, 0
+        self._alive(unit, now_s)
+        link = self._link(unit, True, "")
+        return Verdict((job.block,), link)
+
+    def _alive(self, unit: _Unit, now_s: float) -> None:
+        """This unit answers; whoever is still probed on the line may be back too."""
+        unit.misses = 0
+        if not unit.probing:
+            return
+        unit.probing = False
+        unit.probe_s = PROBE_FIRST_S
+        for job in unit.jobs:
+            if not job.faulty:
+                job.due_s = min(job.due_s, now_s)
+        for other in self._units.values():
+            if other.probing:
+                other.probe_due_s = min(other.probe_due_s, now_s)
+
+    def _excepted(self, unit: _Unit, job: _Job, outcome: Outcome) -> Verdict:
+        """The unit is there, but refuses this block."""
+        now_s = outcome.now_s
+        self._alive(unit, now_s)
+        if outcome.exception in BUSY:
+            job.busy += 1
+            job.due_s = now_s + BUSY_RETRY_S
+            if job.busy <= BUSY_ALLOWED:
+                return Verdict((), self._link(unit, True, ""))
+        elif outcome.exception in CONFIGURATION:
+            job.due_s = now_s + CONFIG_RETRY_S
+            job.faulty = f"configuration: {outcome.reason} to {job.block.name}"
+        else:
+            job.due_s = now_s + max(job.block.period_s, RETRY_S)
+            if job.failures + 1 >= MISSES_UNTIL_DOWN:
+                job.faulty = f"device fault: {outcome.reason} to {job.block.name}"
+        job.failures += 1
+        return Verdict((job.block,), self._link(unit, True, ""))
+
+    def _missed(self, unit: _Unit, job: _Job, outcome: Outcome) -> Verdict:
+        now_s = outcome.now_s
+        unit.misses += 1
+        job.failures += 1
+        if unit.misses < MISSES_UNTIL_DOWN:
+            job.due_s = min(job.due_s, now_s + max(RETRY_S, job.block.late_s))
+            return Verdict((job.block,))
+        newly = not unit.probing
+        unit.probe_s = PROBE_FIRST_S if newly else min(unit.probe_s * 2, PROBE_MOST_S)
+        unit.probing = True
+        unit.probe_due_s = now_s + unit.probe_s
+        if any(not other.probing for other in self._units.values()):
+            self._probe_free_s = now_s + max(PROBE_GAP_S, PROBE_SHARE * outcome.took_s)
+        blocks = tuple(each.block for each in unit.jobs) if newly else (job.block,)
+        return Verdict(blocks, self._link(unit, False, outcome.reason))
+
+    def _link(self, unit: _Unit, answers: bool, reason: str) -> Link | None:
+        """The device's link if it changed: up only while it answers and no block of it is at fault."""
+        fault = next((job.faulty for job in unit.jobs if job.faulty), "") if answers else reason
+        up = answers and not fault
+        if (up, fault) == (unit.up, unit.reason):
+            return None
+        unit.up, unit.reason = up, fault
+        return Link(unit.device, up, fault)
+
+    # --- the port ---------------------------------------------------------------------
+
+    def lost(self, reason: str) -> list[Link]:
+        """The port or peer is gone: every device of the line is down."""
+        links = (self._link(unit, False, reason) for unit in self._units.values())
+        return [link for link in links if link is not None]
+
+    def restored(self, now_s: float) -> None:
+        """The port is back: ask everyone at once; links come up with their first answers."""
+        self._probe_free_s = 0.0
+        for unit in self._units.values():
+            unit.misses, unit.probing, unit.probe_s, unit.quiet_until_s = 0, False, PROBE_FIRST_S, 0.0
+            for job in unit.jobs:
+                job.due_s, job.busy, job.failures, job.faulty = now_s, 0, 0, ""

@@ -1,0 +1,332 @@
+"""A serial line with Modbus RTU devices, in a thread of its own.
+
+asyncio's timer has a grain of 1 ms and a busy loop adds to it, so the silences of Modbus are kept here: before
+every request the line has been silent for t3.5 (counted from the last byte seen), after a timeout it is drained,
+and the unit in question is left alone while its answer may still come (`late_s`).
+
+A reply ends with its last expected byte, not with the silence after it. On a real port the first read wakes as
+the reply begins; the thread then sleeps for as long as the missing characters need on the wire, instead of waking
+for each piece. The path is opened as given, so a symlink (/dev/serial/by-path/...) finds the port again after it
+was unplugged, whatever number it has got.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import select
+import termios
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import serial
+
+from gateway.bus.counters import LineCounters
+from gateway.bus.schedule import Errand, Link, Schedule, Turn
+from gateway.bus.wire_time import character_s, silence_s
+from gateway.core.errors import PortLost
+from gateway.core.wire import Block, Exchange, Failure, Framing, LineSink, Outcome
+
+log = logging.getLogger(__name__)
+
+REOPEN_S = 1.0
+PAUSE_S = 0.03  # silence inside a reply that ends it: a USB adapter hands over bytes every 16 ms
+FRAME_BYTES_MOST = 256
+IDLE_LOOK_S = 1.0
+NEVER_SILENT_S = 0.5  # so long a line may babble before a request is given up
+WAKE_EARLY_S = 0.0002
+DRAIN_READS = 16  # of 512 bytes: an endless babble never holds the thread
+
+
+@dataclass(frozen=True, slots=True)
+class SerialSettings:
+    """baud in bits a second, parity N, E or O, stop_bits 1 or 2; always 8 data bits."""
+
+    baud: int = 9600
+    parity: str = "N"
+    stop_bits: int = 1
+
+
+def open_port(path: str, settings: SerialSettings) -> serial.Serial:
+    """The port, exclusively and without blocking reads. PortLost says what the port did not like."""
+    try:
+        return serial.Serial(
+            path,
+            settings.baud,
+            parity=settings.parity,
+            stopbits=settings.stop_bits,
+            timeout=0,
+            exclusive=True,
+        )
+    except termios.error as error:
+        wanted = f"{settings.baud} baud 8{settings.parity}{settings.stop_bits}"
+        raise PortLost(f"{path} does not accept {wanted}: {error.args[-1]} (a pseudo-terminal knows no parity)") from error
+    except ValueError as error:
+        raise PortLost(f"{path}: {error}") from error
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise PortLost(f"cannot open {path}: {reason}") from error
+
+
+class SerialLine:
+    """One serial port with all its units."""
+
+    def __init__(self, bus_id: str, path: str, settings: SerialSettings, framing: Framing, blocks: Sequence[Block], sink: LineSink) -> None:
+        """The sink is called in the line's own thread."""
+        self.bus_id = bus_id
+        self.counters = LineCounters()
+        self._path, self._settings = path, settings
+        self._framing = framing
+        self._sink = sink
+        self._character_s = character_s(settings.baud)
+        self._silence_s = silence_s(settings.baud)
+        self._schedule = Schedule(blocks, 0.0)
+        self._first = self._schedule.blocks[0] if blocks else None
+        self._first_s = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked: deque[Errand] = deque()
+        self._stop = False
+        self._bell_r = self._bell_w = -1
+        self._quiet_s = 0.0  # when the last byte was seen or sent
+        self._lost_s: float | None = None
+
+    # --- in the event loop --------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Own the port until cancelled; what the thread raises is raised here."""
+        self._loop = asyncio.get_running_loop()
+        self._stop = False
+        self._bell_r, self._bell_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        pool = ThreadPoolExecutor(1, thread_name_prefix=f"line:{self.bus_id}")
+        work = self._loop.run_in_executor(pool, self._serve)
+        try:
+            await asyncio.shield(work)
+        finally:
+            self._stop = True
+            self._ring()
+            await asyncio.wait([work])
+            pool.shutdown()
+            bell_r, bell_w, self._bell_r, self._bell_w = self._bell_r, self._bell_w, -1, -1
+            os.close(bell_r)
+            os.close(bell_w)
+
+    def submit(self, exchange: Exchange) -> asyncio.Future[Outcome]:
+        """Send once; ends with PORT_LOST while the port is away, QUEUE_FULL when too many wait."""
+        loop = self._loop or asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+
+        def settle(outcome: Outcome) -> None:
+            if not future.done():
+                future.set_result(outcome)
+
+        if self._bell_w < 0:
+            settle(Outcome(b"", Failure.PORT_LOST, time.monotonic(), detail="the line is not running"))
+            return future
+        self._asked.append(Errand(exchange, time.monotonic(), lambda outcome: _post(loop, settle, outcome)))
+        self._ring()
+        return future
+
+    def _ring(self) -> None:
+        if self._bell_w >= 0:
+            try:
+                os.write(self._bell_w, b"\0")
+            except BlockingIOError:
+                pass  # it rings already
+
+    # --- in the thread ------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        try:
+            while not self._stop:
+                try:
+                    with open_port(self._path, self._settings) as port:
+                        self._opened()
+                        self._converse(port.fileno())
+                except PortLost as error:
+                    self._lose(str(error))
+                    self._wait_for_bell(REOPEN_S)
+        finally:
+            self._drop_errands("the line is stopped")
+
+    def _opened(self) -> None:
+        now_s = time.monotonic()
+        if self._lost_s is not None:
+            log.info("line %s: %s is back after %.1f s", self.bus_id, self._path, now_s - self._lost_s)
+            self._lost_s = None
+        self._quiet_s = now_s
+        self._schedule.restored(now_s)
+
+    def _lose(self, reason: str) -> None:
+        """Say once that all points of this line are without a wire."""
+        now_s = time.monotonic()
+        outcome = Outcome(b"", Failure.PORT_LOST, now_s, detail=reason)
+        self.counters.count(outcome)
+        self._drop_errands(reason)
+        if self._lost_s is not None:
+            return
+        self._lost_s = now_s
+        self.counters.port_losses += 1
+        log.warning("line %s: %s; trying again each %g s", self.bus_id, reason, REOPEN_S)
+        for block in self._schedule.blocks:
+            self._sink.outcome(block, outcome)
+        for link in self._schedule.lost(f"port lost: {reason}"):
+            self._tell(link, now_s)
+
+    def _drop_errands(self, reason: str) -> None:
+        for errand in (*self._schedule.take_errands(), *self._take_asked()):
+            errand.answer(Outcome(b"", Failure.PORT_LOST, time.monotonic(), detail=reason))
+        self.counters.queue_depth = 0
+
+    def _take_asked(self) -> list[Errand]:
+        taken = []
+        while self._asked:
+            taken.append(self._asked.popleft())
+        return taken
+
+    def _wait_for_bell(self, seconds: float) -> None:
+        """Sleep, but wake for stop; errands that come meanwhile are refused at once."""
+        end_s = time.monotonic() + seconds
+        while not self._stop and (rest_s := end_s - time.monotonic()) > 0:
+            if select.select([self._bell_r], [], [], rest_s)[0]:
+                self._answer_bell()
+                self._drop_errands("the port is lost")
+
+    def _answer_bell(self) -> None:
+        try:
+            os.read(self._bell_r, 512)
+        except BlockingIOError:
+            pass
+
+    def _converse(self, fd: int) -> None:
+        """Turn after turn until stopped; PortLost when the port goes away."""
+        while not self._stop:
+            for errand in self._take_asked():
+                if not self._schedule.add(errand):
+                    errand.answer(Outcome(b"", Failure.QUEUE_FULL, time.monotonic()))
+            self.counters.queue_depth = self._schedule.queue_depth
+            now_s = time.monotonic()
+            turn = self._schedule.turn(now_s)
+            if turn is None:
+                self._idle(fd, min(self._schedule.wake_s - now_s, IDLE_LOOK_S))
+            else:
+                self._take_turn(fd, turn, now_s)
+
+    def _idle(self, fd: int, seconds: float) -> None:
+        ready = select.select([fd, self._bell_r], [], [], max(0.0, seconds))[0]
+        if self._bell_r in ready:
+            self._answer_bell()
+        if fd in ready and _read(fd):
+            self._quiet_s = time.monotonic()  # noise, or an answer that came too late
+        self.counters.last_attempt_s = time.monotonic()
+
+    def _take_turn(self, fd: int, turn: Turn, now_s: float) -> None:
+        if turn is self._first:
+            self.counters.cycle_s, self._first_s = now_s - self._first_s, now_s
+        self.counters.late_s = self._schedule.late_s
+        errand, request = (turn, turn.exchange) if isinstance(turn, Errand) else (None, turn)
+        try:
+            outcome = self._transact(fd, request)
+        except PortLost as error:
+            if errand:
+                errand.answer(Outcome(b"", Failure.PORT_LOST, time.monotonic(), detail=str(error)))
+            raise
+        self.counters.count(outcome)
+        verdict = self._schedule.done(turn, outcome)
+        if errand:
+            errand.answer(outcome)
+        for block in verdict.blocks:
+            self._sink.outcome(block, outcome)
+        if verdict.link is not None:
+            self._tell(verdict.link, outcome.now_s)
+
+    def _transact(self, fd: int, request: Block | Exchange) -> Outcome:
+        """One request and what came back."""
+        if not self._keep_silence(fd):
+            return Outcome(b"", Failure.BAD_FRAME, time.monotonic(), detail="the line is never silent")
+        frame = self._framing.encode(request.unit, request.request, request.reply_bytes)
+        begin_s = time.monotonic()
+        _write(fd, frame, self._path)
+        self._quiet_s = sent_s = begin_s + len(frame) * self._character_s
+        if not request.reply_bytes:
+            return Outcome(b"", None, sent_s, sent_s - begin_s)
+        deadline_s = sent_s + request.timeout_s
+        last_s = deadline_s + 2 * FRAME_BYTES_MOST * self._character_s + PAUSE_S  # a babbling line ends here
+        reply = None
+        while reply is None:
+            now_s = time.monotonic()
+            if now_s > last_s or not select.select([fd], [], [], max(0.0, deadline_s - now_s))[0]:
+                reply = self._framing.give_up()
+                self._drain(fd)
+                break
+            reply = self._framing.feed(_read(fd))
+            self._quiet_s = time.monotonic()
+            if reply is None:
+                deadline_s = self._wait_for_rest(deadline_s, last_s)
+        now_s = time.monotonic()
+        return Outcome(reply.pdu, reply.failure, now_s, now_s - begin_s, reply.exception, reply.detail)
+
+    def _wait_for_rest(self, deadline_s: float, last_s: float) -> float:
+        """Sleep while the missing characters cannot have come; returns until when to wait for more."""
+        missing = self._framing.missing_bytes
+        rest_s = missing * self._character_s - WAKE_EARLY_S
+        if rest_s > 0:
+            time.sleep(rest_s)
+        end_s = time.monotonic() + PAUSE_S + self._silence_s
+        return min(last_s, max(deadline_s, end_s) if missing else end_s)  # all came, but made no frame: wait for silence only
+
+    def _keep_silence(self, fd: int) -> bool:
+        """Wait until the line was silent for t3.5; False when it never is."""
+        end_s = time.monotonic() + NEVER_SILENT_S
+        while True:
+            rest_s = self._quiet_s + self._silence_s - time.monotonic()
+            if rest_s > 0:
+                time.sleep(rest_s)
+            if not self._drain(fd):
+                return True
+            if time.monotonic() > end_s:
+                return False
+
+    def _drain(self, fd: int) -> bool:
+        """Throw away what has come; True when something had."""
+        came = False
+        for _ in range(DRAIN_READS):
+            if not select.select([fd], [], [], 0)[0] or not _read(fd):
+                break
+            came = True
+            self._quiet_s = time.monotonic()
+        return came
+
+    def _tell(self, link: Link, now_s: float) -> None:
+        self._sink.device_link(link.device, link.up, link.reason, now_s)
+
+
+def _post(loop: asyncio.AbstractEventLoop, settle: Callable[[Outcome], None], outcome: Outcome) -> None:
+    """Hand an outcome to the event loop's thread; nobody waits any more when that loop is closed."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle, outcome)
+
+
+def _read(fd: int) -> bytes:
+    """What has come, at most 512 bytes. PortLost when the port is gone."""
+    try:
+        data = os.read(fd, 512)
+    except BlockingIOError:
+        return b""
+    except OSError as error:
+        raise PortLost(f"the port is gone: {error.strerror}") from error
+    if not data:
+        raise PortLost("the port is gone: end of file")
+    return data
+
+
+def _write(fd: int, frame: bytes, path: str) -> None:
+    try:
+        sent = os.write(fd, frame)
+    except OSError as error:
+        raise PortLost(f"{path} takes no bytes: {error.strerror}") from error
+    if sent != len(frame):
+        raise PortLost(f"{path} took {sent} of {len(frame)} bytes: nobody reads at the other end")

@@ -1,0 +1,194 @@
+"""Reads site files and device profiles: TOML text -> checked `Settings`, or every problem with its line."""
+
+from __future__ import annotations
+
+import importlib.resources
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gateway.config.problems import ConfigRefused, Problem, from_pydantic, key_text
+from gateway.config.profile import Profile, Signal
+from gateway.config.resolve import Resolved, resolve
+from gateway.config.site import Device, Site
+from gateway.config.toml_lines import KeyPath, key_lines, line_of
+from gateway.core.points import Point
+from gateway.core.wire import WirePoint
+
+MAX_FILE_BYTES = 4_000_000  # a site of 10,000 points is about 1.5 MB; anything larger is a mistake
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A site file that passed every check, with all defaults applied.
+
+    points: every point of the site, those that `publish = "all"` makes and the gateway's own included.
+    wire: per device the points that its driver must read. zones: (camera, zone) -> point ids.
+    """
+
+    file: FilePath
+    site: Site
+    state_dir: FilePath
+    profiles: dict[str, Profile]
+    points: dict[str, Point]
+    wire: dict[str, list[WirePoint]]
+    zones: dict[tuple[str, str], list[str]]
+    warnings: list[Problem] = field(default_factory=list)
+
+    @property
+    def source(self) -> str:
+        """The gateway's full name."""
+        return f"/sites/{self.site.site.id}/gateways/{self.site.site.gateway}"
+
+    @property
+    def root(self) -> str:
+        """Root of all its topics."""
+        return f"{self.site.uplink.prefix}/{self.site.site.id}/{self.site.site.gateway}"
+
+    @property
+    def door_path(self) -> FilePath:
+        """Where the control socket listens."""
+        return self.state_dir / "door.sock"
+
+    def device(self, device_id: str) -> Device:
+        """A device by its id."""
+        return next(device for device in self.site.devices if device.id == device_id)
+
+    def beside(self, path: str) -> FilePath:
+        """A path of the site file; relative ones count from the file's own folder."""
+        return _beside(self.file, path)
+
+
+def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings:
+    """Read and check one site file. Raises ConfigRefused with every problem found."""
+    file = FilePath(path)
+    text, data = _read(file)
+    site = _validate(file, text, data, Site)
+    files = profile_files([_beside(file, folder) for folder in site.profile_dirs])
+    profiles, problems = _profiles(file, text, site, files)
+    resolved: Resolved = resolve(site, profiles, frozenset(files))
+    lines = key_lines(text) if resolved.errors or resolved.warnings or problems else {}
+    problems += [Problem(str(file), line_of(lines, path_), key_text(path_), words) for path_, words in resolved.errors]
+    if problems:
+        raise ConfigRefused(sorted(problems, key=lambda p: p.line))
+    warnings = [Problem(str(file), line_of(lines, path_), key_text(path_), words) for path_, words in resolved.warnings]
+    return Settings(
+        file=file,
+        site=site,
+        state_dir=_beside(file, state_dir or site.site.state_dir),
+        profiles=profiles,
+        points=resolved.points,
+        wire=resolved.wire,
+        zones=resolved.zones,
+        warnings=warnings,
+    )
+
+
+def load_profile(path: str | FilePath) -> Profile:
+    """Read and check one device profile. Raises ConfigRefused with every problem found."""
+    file = FilePath(path)
+    text, data = _read(file)
+    profile = _validate(file, text, data, Profile)
+    names = {signal.name for signal in profile.signals}
+    errors: list[tuple[KeyPath, str]] = []
+    for index, signal in enumerate(profile.signals):
+        errors += [(("signals", index, *key), words) for key, words in _signal_errors(signal, names)]
+    if profile.heartbeat and profile.heartbeat.signal not in names:
+        errors.append((("heartbeat", "signal"), f'"{profile.heartbeat.signal}" is not a signal of this profile'))
+    if errors:
+        lines = key_lines(text)
+        raise ConfigRefused([Problem(str(file), line_of(lines, key), key_text(key), words) for key, words in errors])
+    return profile
+
+
+def profile_files(further: list[FilePath]) -> dict[str, FilePath]:
+    """Profile id -> file. The site's own folders come first, then those that the product ships."""
+    found: dict[str, FilePath] = {}
+    shipped = FilePath(str(importlib.resources.files("drivers"))) / "profiles"
+    for folder in [*further, shipped]:
+        if folder.is_dir():
+            for file in sorted(folder.glob("*.toml")):
+                found.setdefault(file.stem, file)
+    return found
+
+
+def _signal_errors(signal: Signal, names: set[str]) -> list[tuple[KeyPath, str]]:
+    out: list[tuple[KeyPath, str]] = []
+    if signal.exponent_from and signal.exponent_from not in names:
+        out.append((("exponent_from",), f'"{signal.exponent_from}" is not a signal of this profile'))
+    for i, when in enumerate(signal.valid_when):
+        if when.signal not in names:
+            out.append((("valid_when", i, "signal"), f'"{when.signal}" is not a signal of this profile'))
+    for key in ("sentinels", "enum"):
+        for raw in getattr(signal, key):
+            try:
+                int(raw, 0)
+            except ValueError:
+                out.append(((key, raw), f'"{raw}" is not a raw number (decimal or 0x..)'))
+    return out
+
+
+def _profiles(file: FilePath, text: str, site: Site, files: dict[str, FilePath]) -> tuple[dict[str, Profile], list[Problem]]:
+    """Only the profiles that this site uses; an error in one is shown with its own file and line."""
+    profiles: dict[str, Profile] = {}
+    problems: list[Problem] = []
+    for name in {device.profile for device in site.devices}:
+        if name not in files:
+            continue  # resolve() names the device that asks for it
+        try:
+            profiles[name] = load_profile(files[name])
+        except ConfigRefused as refused:
+            problems += refused.problems
+    for i, folder in enumerate(site.profile_dirs):
+        if not _beside(file, folder).is_dir():
+            line = line_of(key_lines(text), ("profile_dirs", i))
+            problems.append(Problem(str(file), line, f"profile_dirs[{i}]", f'"{folder}" is not a folder'))
+    return profiles, problems
+
+
+def _read(file: FilePath) -> tuple[str, dict[str, Any]]:
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise ConfigRefused([Problem(str(file), 1, "", f"cannot be read: {error.strerror}")]) from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise ConfigRefused([Problem(str(file), 1, "", f"is {len(raw)} bytes long; at most {MAX_FILE_BYTES} are expected")])
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigRefused([Problem(str(file), line, "", "is not UTF-8 text; save the file as UTF-8")]) from error
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        words, line = _toml_error(str(error), text)
+        raise ConfigRefused([Problem(str(file), line, "", words)]) from error
+    except RecursionError as error:
+        raise ConfigRefused([Problem(str(file), 1, "", "brackets are nested too deeply to be a site file")]) from error
+
+
+def _toml_error(message: str, text: str) -> tuple[str, int]:
+    """tomllib says "... (at line 3, column 7)" or "(at end of document)"."""
+    words, _, where = message.partition(" (at ")
+    digits = [part for part in where.replace(",", " ").split() if part.rstrip(")").isdigit()]
+    line = int(digits[0].rstrip(")")) if digits else text.count("\n") + 1
+    source = text.split("\n")[line - 1].strip() if line <= text.count("\n") + 1 else ""
+    return f"not valid TOML: {words[:1].lower()}{words[1:]}, at: {source[:60]}", line
+
+
+def _validate(file: FilePath, text: str, data: dict[str, Any], model: type[M]) -> M:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = key_lines(text)
+        problems = [Problem(str(file), line_of(lines, key), key_text(key), words) for key, words in from_pydantic(error, model)]
+        raise ConfigRefused(sorted(problems, key=lambda p: p.line)) from error
+
+
+def _beside(file: FilePath, path: str) -> FilePath:
+    return file.parent / FilePath(path)

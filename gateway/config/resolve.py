@@ -1,0 +1,386 @@
+"""Cross-checks of a site file and its roles and profiles; makes the points that the rest of the house uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from gateway.config.hours import parse_spans
+from gateway.config.problems import unknown
+from gateway.config.profile import Profile, Signal
+from gateway.config.roles import ROLES, SYSTEM_ROLES, AlarmDefault, Role
+from gateway.config.site import Device, PointSettings, SerialBus, Site
+from gateway.config.toml_lines import KeyPath
+from gateway.core.ids import ID, SYSTEM_PREFIX
+from gateway.core.points import Above, AlarmSpec, Below, Condition, Contact, EventClass, NotGood, Point, Press, Text
+from gateway.core.wire import WireClass, WirePoint
+
+SIGNAL_FAULT_DELAY_S = 2.0  # GB 16808: a loop fault is announced within 100 s; this only rides over one odd reading
+LOOPBACK = ("127.", "localhost", "[::1]")
+
+
+@dataclass(slots=True)
+class Resolved:
+    """What resolve() found: points with all defaults, or errors and warnings by key path."""
+
+    points: dict[str, Point] = field(default_factory=dict)
+    wire: dict[str, list[WirePoint]] = field(default_factory=dict)
+    zones: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    errors: list[tuple[KeyPath, str]] = field(default_factory=list)
+    warnings: list[tuple[KeyPath, str]] = field(default_factory=list)
+
+
+def resolve(site: Site, profiles: dict[str, Profile], known_profiles: frozenset[str] = frozenset()) -> Resolved:
+    """Check all references of a site file and apply role defaults.
+
+    profiles: the loaded ones, by id. known_profiles: ids that could be loaded, for the near miss.
+    """
+    out = Resolved()
+    _check_ids(site, out)
+    _check_general(site, out)
+    _check_wires(site, profiles, known_profiles, out)
+    devices = {device.id: device for device in site.devices}
+    cameras = {camera.id: {zone.id for zone in camera.zones} for camera in site.cameras}
+    for i, settings in enumerate(site.points):
+        role = ROLES.get(settings.role)
+        if role is None:
+            out.errors.append((("points", i, "role"), unknown("a role", settings.role, ROLES)))
+            continue
+        if settings.device is not None:
+            _wire_point(i, settings, role, devices, profiles, site, out)
+        else:
+            _camera_point(i, settings, role, cameras, site, out)
+    for device in site.devices:
+        if device.publish == "all" and device.profile in profiles:
+            _publish_all(device, profiles[device.profile], site, out)
+    for point in _system_points(site):
+        out.points[point.id] = point
+    if not site.uplink.recipients:
+        out.warnings.append((("uplink",), "no recipients: delivery ends with the broker's word, nobody signs for an alarm"))
+    return out
+
+
+def signals_of(profile: Profile) -> Iterator[tuple[str, Signal]]:
+    """(name, signal) of a profile with repeats written out."""
+    for signal in profile.signals:
+        if signal.repeat is None:
+            yield signal.name, signal
+        else:
+            for n in range(signal.repeat.first, signal.repeat.first + signal.repeat.count):
+                yield signal.name.replace("{n}", str(n)), signal
+
+
+def _check_ids(site: Site, out: Resolved) -> None:
+    seen: dict[str, str] = {}
+    groups = {
+        "devices": [device.id for device in site.devices],
+        "points": [point.id for point in site.points],
+        "cameras": [camera.id for camera in site.cameras],
+    }
+    for group, names in groups.items():
+        for i, name in enumerate(names):
+            key: KeyPath = (group, i, "id")
+            if name.startswith(SYSTEM_PREFIX):
+                out.errors.append((key, f'ids that begin with "{SYSTEM_PREFIX}" are the gateway\'s own'))
+            if name in seen:
+                out.errors.append((key, f'"{name}" is used already by {seen[name]}; points, devices and cameras share one set of ids'))
+            seen.setdefault(name, f"{group}[{i}]")
+    for group, ids in (("buses", [b.id for b in site.buses]), ("uplink.recipients", [r.id for r in site.uplink.recipients])):
+        for i, name in enumerate(ids):
+            if name in ids[:i]:
+                out.errors.append(((*group.split("."), i, "id"), f'"{name}" is used already by {group}[{ids.index(name)}]'))
+    if site.site.id == "centre":
+        out.errors.append((("site", "id"), '"centre" is reserved for linkage centres'))
+
+
+def _check_general(site: Site, out: Resolved) -> None:
+    try:
+        ZoneInfo(site.site.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        out.errors.append((("site", "timezone"), f'"{site.site.timezone}" is not a time zone; expected a name such as Asia/Shanghai'))
+    for day, spans in site.hours:
+        for i, words in enumerate(spans):
+            try:
+                parse_spans([words])
+            except ValueError as error:
+                out.errors.append((("hours", day, i), str(error)))
+    for i, path in enumerate(site.uplink.paths):
+        host = path.url.split("://")[1]
+        if path.url.startswith("mqtt://") and not host.startswith(LOOPBACK):
+            out.errors.append((("uplink", "paths", i, "url"), "plaintext MQTT is allowed on loopback only; use mqtts:// with ca_file"))
+        if path.url.startswith("mqtts://") and not path.ca_file:
+            out.errors.append((("uplink", "paths", i), "mqtts:// needs ca_file, the authority that signed the broker's certificate"))
+        if bool(path.cert_file) != bool(path.key_file):
+            out.errors.append((("uplink", "paths", i), "cert_file and key_file go together"))
+        port = host.rpartition(":")[2] if ":" in host and not host.endswith("]") else "1883"
+        if not (port.isdigit() and 0 < int(port) < 65536):
+            out.errors.append((("uplink", "paths", i, "url"), f'"{port}" is not a port; expected 1 to 65535'))
+    kids: dict[str, int] = {}
+    for i, recipient in enumerate(site.uplink.recipients):
+        for j, key in enumerate(recipient.keys):
+            if key.kid in kids:
+                out.errors.append(
+                    (("uplink", "recipients", i, "keys", j, "kid"), f'"{key.kid}" belongs to recipients[{kids[key.kid]}] already')
+                )
+            kids.setdefault(key.kid, i)
+    for name in site.places:
+        if not ID.match(name):
+            out.errors.append((("places", name), f'"{name}" is not an id; expected a-z, 0-9 and -, at most 48 characters'))
+    for i, camera in enumerate(site.cameras):
+        if "@" in camera.url.split("://", 1)[1].split("/")[0]:
+            out.errors.append((("cameras", i, "url"), "holds a password; put user:password into credentials_file"))
+        _check_place(("cameras", i, "place"), camera.place, site, out)
+        zones = [zone.id for zone in camera.zones]
+        for j, zone in enumerate(zones):
+            if zone in zones[:j]:
+                out.errors.append((("cameras", i, "zones", j, "id"), f'"{zone}" is used already in this camera'))
+
+
+def _check_wires(site: Site, profiles: dict[str, Profile], known_profiles: frozenset[str], out: Resolved) -> None:
+    buses = {bus.id: bus for bus in site.buses}
+    units: dict[tuple[str, int], str] = {}
+    wires: dict[str, str] = {}
+    for i, bus in enumerate(site.buses):
+        wire = bus.device if isinstance(bus, SerialBus) else f"{bus.host}:{bus.port}"
+        if wire in wires:
+            out.errors.append((("buses", i), f'"{wire}" is owned by bus "{wires[wire]}" already; a wire has one owner'))
+        wires.setdefault(wire, bus.id)
+    for i, device in enumerate(site.devices):
+        if device.place is not None:
+            _check_place(("devices", i, "place"), device.place, site, out)
+        if device.bus not in buses:
+            out.errors.append((("devices", i, "bus"), unknown("a bus of this file", device.bus, buses)))
+        if device.profile not in profiles:
+            if device.profile not in known_profiles:
+                out.errors.append((("devices", i, "profile"), unknown("a device profile", device.profile, known_profiles)))
+            continue
+        profile = profiles[device.profile]
+        if device.bus in buses and buses[device.bus].transport not in profile.transports:
+            offered = " or ".join(profile.transports)
+            out.errors.append(
+                (("devices", i, "bus"), f'bus "{device.bus}" is {buses[device.bus].transport}; {profile.model} speaks {offered}')
+            )
+        unit = profile.serial.unit if device.unit is None else device.unit
+        if (device.bus, unit) in units:
+            out.errors.append((("devices", i, "unit"), f'unit {unit} on bus "{device.bus}" is device "{units[device.bus, unit]}" already'))
+        units.setdefault((device.bus, unit), device.id)
+
+
+def _check_place(key: KeyPath, place: str, site: Site, out: Resolved) -> bool:
+    if place in site.places:
+        return True
+    out.errors.append((key, unknown("a place of this file", place, site.places)))
+    return False
+
+
+def _wire_point(
+    i: int, settings: PointSettings, role: Role, devices: dict[str, Device], profiles: dict[str, Profile], site: Site, out: Resolved
+) -> None:
+    if not _check_place(("points", i, "place"), settings.place, site, out):
+        return
+    assert settings.device is not None
+    assert settings.signal is not None
+    device = devices.get(settings.device)
+    if device is None:
+        out.errors.append((("points", i, "device"), unknown("a device of this file", settings.device, devices)))
+        return
+    profile = profiles.get(device.profile)
+    if profile is None:
+        return  # said already, at the device
+    signals = dict(signals_of(profile))
+    signal = signals.get(settings.signal)
+    if signal is None:
+        out.errors.append((("points", i, "signal"), unknown(f"a signal of {device.profile}", settings.signal, signals)))
+        return
+    if signal.kind not in role.kinds:
+        out.errors.append(
+            (
+                ("points", i, "signal"),
+                f'"{settings.signal}" is a {signal.kind}; role {role.name} needs a {" or a ".join(sorted(role.kinds))}',
+            )
+        )
+        return
+    if settings.normally == "closed" and signal.kind != "contact":
+        out.errors.append((("points", i, "normally"), f'is for contacts; "{settings.signal}" is a {signal.kind}'))
+    if role.unit and signal.unit and role.unit != signal.unit:
+        out.warnings.append((("points", i, "signal"), f"is in {signal.unit}, the limits of role {role.name} are in {role.unit}"))
+    alarms = _alarms(i, settings, role, signal.kind, site, out)
+    if alarms:
+        alarms += (_signal_fault(settings, site),)
+    out.points[settings.id] = _point(settings, role, signal.kind, signal.unit, alarms, site)
+    period = settings.period_ms / 1000 if settings.period_ms else role.period_s
+    out.wire.setdefault(device.id, []).append(
+        WirePoint(settings.id, settings.signal, role.wire_class, period, inverted=settings.normally == "closed")
+    )
+
+
+def _camera_point(i: int, settings: PointSettings, role: Role, cameras: dict[str, set[str]], site: Site, out: Resolved) -> None:
+    if not _check_place(("points", i, "place"), settings.place, site, out):
+        return
+    assert settings.camera is not None
+    assert settings.zone is not None
+    if "vision" not in role.kinds:
+        out.errors.append((("points", i, "role"), f"role {role.name} is read from a device, not from a camera"))
+    elif settings.camera not in cameras:
+        out.errors.append((("points", i, "camera"), unknown("a camera of this file", settings.camera, cameras)))
+    elif settings.zone not in cameras[settings.camera]:
+        out.errors.append((("points", i, "zone"), unknown(f"a zone of camera {settings.camera}", settings.zone, cameras[settings.camera])))
+    else:
+        alarms = _alarms(i, settings, role, "vision", site, out)
+        out.points[settings.id] = _point(settings, role, "vision", "", alarms, site)
+        out.zones.setdefault((settings.camera, settings.zone), []).append(settings.id)
+
+
+def _alarms(i: int, settings: PointSettings, role: Role, kind: str, site: Site, out: Resolved) -> tuple[AlarmSpec, ...]:
+    given = {name for name in ("level1", "level2", "deadband") if getattr(settings, name) is not None}
+    has_limits = any(isinstance(alarm.condition, Above | Below) for alarm in role.alarms)
+    for name in sorted(given):
+        if not has_limits:
+            out.errors.append((("points", i, name), f"role {role.name} has no limits"))
+    if not settings.alarm:
+        if role.fixed:
+            out.errors.append((("points", i, "alarm"), f"a {role.name} cannot be switched off"))
+        return ()
+    if role.fixed:
+        for name in ("latching", "on_delay_s", "off_delay_s"):
+            if getattr(settings, name) is not None:
+                out.errors.append((("points", i, name), f"cannot be changed for a {role.name}: it latches and acts at once"))
+    alarms = []
+    for default in role.alarms:
+        condition = _condition(settings, default, kind)
+        alarms.append(
+            AlarmSpec(
+                point=settings.id,
+                name=default.name,
+                condition=condition,
+                alarm_class=default.alarm_class,
+                event_class=default.event_class,
+                latching=default.latching if settings.latching is None or role.fixed else settings.latching,
+                text=_alarm_text(default.text, settings, site),
+                on_delay_s=default.on_delay_s if settings.on_delay_s is None else settings.on_delay_s,
+                off_delay_s=default.off_delay_s if settings.off_delay_s is None else settings.off_delay_s,
+                urgency=default.urgency,
+                severity=default.severity,
+                certainty=default.certainty,
+                outside_hours=default.outside_hours,
+            )
+        )
+    limits = {alarm.name: alarm.condition.limit for alarm in alarms if isinstance(alarm.condition, Above)}
+    if "level1" in limits and "level2" in limits and limits["level1"] >= limits["level2"]:
+        key = "level1" if "level1" in given else "level2"
+        out.errors.append((("points", i, key), f"level1 ({limits['level1']:g}) must be below level2 ({limits['level2']:g})"))
+    return tuple(alarms)
+
+
+def _signal_fault(settings: PointSettings, site: Site) -> AlarmSpec:
+    """Unknown is not normal: a sensor that answers but whose value may not be believed is a fault of its own."""
+    return AlarmSpec(
+        point=settings.id,
+        name="signal",
+        condition=NotGood(),
+        alarm_class="fault",
+        event_class=EventClass.FAULT,
+        latching=False,
+        text=_alarm_text(Text("信号故障", "Signal fault"), settings, site),
+        on_delay_s=SIGNAL_FAULT_DELAY_S,
+        urgency="Expected",
+        severity="Moderate",
+    )
+
+
+def _condition(settings: PointSettings, default: AlarmDefault, kind: str) -> Condition:
+    condition = default.condition
+    if isinstance(condition, Contact) and kind in ("counter", "latched"):
+        return Press()
+    if isinstance(condition, Above | Below):
+        limit = getattr(settings, default.name, None)
+        deadband = condition.deadband if settings.deadband is None else settings.deadband
+        return replace(condition, limit=condition.limit if limit is None else limit, deadband=deadband)
+    return condition
+
+
+def _alarm_text(text: Text, settings: PointSettings, site: Site) -> Text:
+    place = site.places[settings.place]
+    zh = settings.name or place.name
+    en = settings.name_en or place.name_en or settings.name or place.name
+    return Text(f"{text.zh}：{zh}", f"{text.en}: {en}")
+
+
+def _point(settings: PointSettings, role: Role, kind: str, unit: str, alarms: tuple[AlarmSpec, ...], site: Site) -> Point:
+    place = site.places[settings.place]
+    observe = role.observe if settings.alarm else (role.observe or EventClass.OBSERVATION)
+    return Point(
+        id=settings.id,
+        role=role.name,
+        place=settings.place,
+        name=Text(settings.name or f"{place.name}{role.text.zh}", settings.name_en or f"{place.name_en or place.name} {role.text.en}"),
+        responsible=settings.responsible,
+        unit=unit,
+        kind=kind,
+        alarms=alarms,
+        observe=observe is not None,
+        observe_class=observe or EventClass.OBSERVATION,
+        external=dict(settings.external),
+    )
+
+
+def _publish_all(device: Device, profile: Profile, site: Site, out: Resolved) -> None:
+    """Every signal that no point of the file uses becomes a plain point, named device-signal."""
+    used = {wire.signal for wire in out.wire.get(device.id, [])}
+    place = device.place or next(iter(site.places))
+    for name, signal in signals_of(profile):
+        if name in used or signal.kind == "output":
+            continue
+        point_id = f"{device.id}-{name.replace('_', '-')}"
+        role = ROLES["contact"] if signal.kind in ("contact", "latched") else ROLES["measurement"]
+        if not ID.match(point_id) or point_id in out.points:
+            continue
+        out.points[point_id] = Point(
+            id=point_id, role=role.name, place=place, name=Text(f"{device.name or device.id} {name}", f"{device.name or device.id} {name}"),
+            unit=signal.unit, kind=signal.kind,
+        )  # fmt: skip
+        period = device.period_ms / 1000 if device.period_ms else role.period_s
+        out.wire.setdefault(device.id, []).append(WirePoint(point_id, name, WireClass.MEASUREMENT, period))
+
+
+def _system_points(site: Site) -> Iterator[Point]:
+    """The gateway's own points: each device's and camera's link, each path, each recipient, and its inner parts."""
+    first_place = next(iter(site.places))
+    for device in site.devices:
+        yield _system(device.id, "device_link", device.place or first_place, device.name or device.id)
+    for camera in site.cameras:
+        yield _system(camera.id, "camera_link", camera.place, camera.id)
+    for path in site.uplink.paths:
+        yield _system(f"{SYSTEM_PREFIX}path-{path.id}", "path_link", first_place, path.id)
+    for recipient in site.uplink.recipients:
+        yield _system(f"{SYSTEM_PREFIX}centre-{recipient.id}", "centre_silent", first_place, recipient.name or recipient.id)
+    for name, role in (
+        ("publish", "publish_refused"),
+        ("receipt", "bad_receipt"),
+        ("journal", "journal"),
+        ("clock", "clock"),
+        ("task", "task"),
+    ):
+        yield _system(f"{SYSTEM_PREFIX}{name}", role, first_place, "")
+
+
+def _system(point_id: str, role_name: str, place: str, name: str) -> Point:
+    role = SYSTEM_ROLES[role_name]
+    zh, en = (f"：{name}", f": {name}") if name else ("", "")
+    alarms = tuple(
+        AlarmSpec(
+            point=point_id,
+            name=default.name,
+            condition=Contact(),
+            alarm_class=default.alarm_class,
+            event_class=default.event_class,
+            latching=default.latching,
+            text=Text(default.text.zh + zh, default.text.en + en),
+            urgency=default.urgency,
+            severity=default.severity,
+            certainty=default.certainty,
+        )
+        for default in role.alarms
+    )
+    return Point(id=point_id, role=role.name, place=place, name=Text(role.text.zh, role.text.en), alarms=alarms, system=True)

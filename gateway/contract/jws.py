@@ -1,0 +1,108 @@
+"""Signatures: detached JWS over canonical JSON for what we send, compact JWS for what we are sent.
+
+alg is EdDSA with Ed25519 (RFC 8037), kid is the RFC 7638 thumbprint of the public key. A detached JWS is
+`header..signature` (RFC 7515 appendix F); its payload is the canonical form without the member `signature`.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import OKPKey
+from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
+
+from gateway.contract.canonical import canonical
+from gateway.core.errors import BadMessage, BadSignature
+
+RECEIPT_TYPE = "campus-receipt"
+COMMAND_TYPE = "campus-command"
+MAX_JWS_BYTES = 64_000  # a receipt for 100 events is about 12 kB
+
+_ALGORITHM = "EdDSA"  # RFC 9864 prefers "Ed25519"; version 1 of the contract says EdDSA
+_REGISTRY = jws.JWSRegistry(algorithms=[_ALGORITHM])
+warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=SecurityWarning)
+
+
+class Signer:
+    """Signs with one Ed25519 private key. key_pem: PKCS#8, unencrypted."""
+
+    def __init__(self, key_pem: bytes) -> None:
+        self._key = OKPKey.import_key(key_pem)
+        self.kid = self._key.thumbprint()
+        self._header = {"alg": _ALGORITHM, "kid": self.kid}
+
+    def detached(self, payload: bytes) -> str:
+        """Compact JWS without its payload part."""
+        header, _, signature = jws.serialize_compact(self._header, payload, self._key, registry=_REGISTRY).split(".")
+        return f"{header}..{signature}"
+
+    def public(self) -> dict[str, str]:
+        """{"kid", "x"}: what a centre needs to trust this key."""
+        return {"kid": self.kid, "x": str(self._key.as_dict(private=False)["x"])}
+
+    def seal(self, message: dict[str, Any]) -> bytes:
+        """Canonical form of the message with its `signature` member added."""
+        signature = self.detached(canonical(message))
+        return canonical({**message, "signature": signature})
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A public key and whose it is. owner: recipient id of a centre's key."""
+
+    kid: str
+    x: str
+    owner: str
+
+
+def verify_compact(token: bytes, keys: dict[str, TrustedKey], typ: str) -> tuple[dict[str, Any], TrustedKey]:
+    """(payload object, key) of a compact JWS by a trusted key with the expected `typ`.
+
+    Raises BadMessage when it is not such a message, BadSignature when it is but must not be believed.
+    """
+    if len(token) > MAX_JWS_BYTES:
+        raise BadMessage(f"{len(token)} bytes long; at most {MAX_JWS_BYTES} are expected")
+    try:
+        text = token.decode("ascii")
+        header_part = text.split(".")[0]
+        header = json.loads(urlsafe_b64decode(header_part.encode()))
+        kid = header["kid"]
+        found = (header["alg"], header["typ"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadMessage("not a compact JWS with alg, kid and typ in its header") from error
+    if found != (_ALGORITHM, typ):
+        raise BadSignature(f"header says alg and typ {found}; expected {(_ALGORITHM, typ)}")
+    key = keys.get(kid) if isinstance(kid, str) else None
+    if key is None:
+        raise BadSignature(f"key {str(kid)[:64]!r} is not trusted by the site file")
+    payload = _checked_payload(text, key)
+    try:
+        message = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage("the signed payload is not JSON") from error
+    if not isinstance(message, dict):
+        raise BadMessage("the signed payload is not a JSON object")
+    return message, key
+
+
+def verify_detached(message: dict[str, Any], key: TrustedKey) -> None:
+    """Check the `signature` member of one of our own kinds of message. Raises BadSignature."""
+    signature = message.get("signature")
+    if not isinstance(signature, str) or signature.count(".") != 2:
+        raise BadSignature("no detached JWS in `signature`")
+    header, _, mac = signature.split(".")
+    rest = {name: value for name, value in message.items() if name != "signature"}
+    _checked_payload(f"{header}.{urlsafe_b64encode(canonical(rest)).decode()}.{mac}", key)
+
+
+def _checked_payload(text: str, key: TrustedKey) -> bytes:
+    public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key.x})
+    try:
+        return bytes(jws.deserialize_compact(text, public, registry=_REGISTRY).payload)
+    except (JoseError, ValueError) as error:
+        raise BadSignature(f"the signature does not hold: {error}") from error

@@ -1,0 +1,44 @@
+"""Receipts: the centre's signed word that it has an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.contract.jws import RECEIPT_TYPE, TrustedKey, verify_compact
+from gateway.core.errors import BadMessage, BadSignature
+
+MAX_ITEMS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt that was verified. recipient: whose key signed it. items: (event id, sha-256)."""
+
+    recipient: str
+    items: tuple[tuple[str, str], ...]
+    unusable: bool
+    reason: str
+
+
+def read_receipt(token: bytes, keys: dict[str, TrustedKey], source: str) -> Receipt:
+    """Verify and read one receipt for the gateway named `source`.
+
+    Raises BadMessage or BadSignature; whatever is wrong, nothing changes.
+    """
+    message, key = verify_compact(token, keys, RECEIPT_TYPE)
+    if message.get("gateway") != source:
+        raise BadSignature(f"is for gateway {str(message.get('gateway'))[:120]!r}; this is {source!r}")
+    if message.get("by") != key.owner:
+        raise BadSignature(f"says it is by {str(message.get('by'))[:64]!r}, but key {key.kid!r} belongs to {key.owner!r}")
+    result = message.get("result")
+    if result not in ("received", "unusable"):
+        raise BadMessage(f"result is {str(result)[:32]!r}; expected received or unusable")
+    items = message.get("items")
+    if not isinstance(items, list) or not 0 < len(items) <= MAX_ITEMS:
+        raise BadMessage(f"items must be a list of 1 to {MAX_ITEMS} events")
+    pairs = []
+    for item in items:
+        if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not isinstance(item.get("sha256"), str):
+            raise BadMessage("each item needs id and sha256")
+        pairs.append((item["id"], item["sha256"]))
+    return Receipt(key.owner, tuple(pairs), result == "unusable", str(message.get("reason", ""))[:500])

@@ -1,0 +1,86 @@
+"""Reads the journal beside the writer: pages of owed events, single events. A connection and a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.core.delivery import Owed
+from gateway.journal.store import JOURNAL_NAME, OWED
+
+T = TypeVar("T")
+
+
+class Reader:
+    """Read-only view of the journal; every call runs in the reader's thread."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / JOURNAL_NAME
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="journal-read")
+        self._db: sqlite3.Connection | None = None
+
+    async def owed(self, after_row: int, limit: int) -> list[Owed]:
+        """Events behind `after_row` that are still owed, in the order of sealing."""
+        return await self._call(self._owed, after_row, limit)
+
+    async def bodies(self, rows: list[int]) -> dict[int, tuple[str, bytes]]:
+        """row -> (event class, body)."""
+        return await self._call(self._bodies, rows)
+
+    async def known(self, ids: list[str]) -> dict[str, tuple[int, str]]:
+        """id -> (row, sha-256) of those ids that this journal holds."""
+        return await self._call(self._known, ids)
+
+    async def counts(self) -> tuple[int, int]:
+        """(events, owed deliveries)."""
+        return await self._call(self._counts)
+
+    def close(self) -> None:
+        """Close the connection and end the thread."""
+        self._pool.submit(self._close)
+        self._pool.shutdown(wait=True)
+
+    async def _call(self, function: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=5.0, isolation_level=None)
+        return self._db
+
+    def _close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _owed(self, after_row: int, limit: int) -> list[Owed]:
+        rows = (
+            self._connection()
+            .execute(
+                "SELECT o.row, e.epoch, e.sequence, e.class, e.id, e.priority, e.at_ms, e.sha256, group_concat(o.recipient, ' ')"
+                f" FROM outbox o JOIN event e ON e.row = o.row WHERE o.state = {OWED} AND o.row > ? GROUP BY o.row ORDER BY o.row LIMIT ?",
+                (after_row, limit),
+            )
+            .fetchall()
+        )
+        return [Owed(r, e, s, c, i, p, a, d, frozenset(recipients.split())) for r, e, s, c, i, p, a, d, recipients in rows]
+
+    def _bodies(self, rows: list[int]) -> dict[int, tuple[str, bytes]]:
+        marks = ",".join("?" * len(rows))
+        found = self._connection().execute(f"SELECT row, class, body FROM event WHERE row IN ({marks})", rows)
+        return {row: (name, body) for row, name, body in found}
+
+    def _known(self, ids: list[str]) -> dict[str, tuple[int, str]]:
+        marks = ",".join("?" * len(ids))
+        found = self._connection().execute(f"SELECT id, row, sha256 FROM event WHERE id IN ({marks})", ids)
+        return {name: (row, sha256) for name, row, sha256 in found}
+
+    def _counts(self) -> tuple[int, int]:
+        db = self._connection()
+        events = db.execute("SELECT count(*) FROM event").fetchone()[0]
+        owed = db.execute(f"SELECT count(*) FROM outbox WHERE state = {OWED}").fetchone()[0]
+        return events, owed

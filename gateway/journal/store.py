@@ -1,0 +1,274 @@
+"""The journal's file: opening, migrations, integrity, and the statements. Runs in the journal's own thread.
+
+SQLite in WAL mode with synchronous=FULL: a commit that returned survives a power cut if the medium honours
+its sync. A file that fails its check is set aside under another name, never deleted, and a new epoch begins.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.contract.envelope import GENESIS_HASH, Number, Origin, Sealed, seal
+from gateway.contract.jws import Signer
+from gateway.core.delivery import Settlement
+from gateway.core.errors import JournalRefused
+from gateway.core.points import Draft, EventClass, Latch
+
+OWED = 0
+JOURNAL_NAME = "journal.db"
+EPOCH_NAME = "epoch"  # high-water mark, beside the keys, so that a lost journal never repeats an epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What goes into one transaction together. after: called by the owner once it is committed."""
+
+    drafts: Sequence[Draft] = ()
+    latches: Sequence[Latch] = ()
+    after: Sequence[Callable[[], object]] = ()
+
+
+class Store:
+    """One open journal file. Every method may raise sqlite3.Error; `transaction` rolls back."""
+
+    def __init__(self, connection: sqlite3.Connection, origin: Origin, signer: Signer, recipients: dict[str, frozenset[str]]) -> None:
+        self._db = connection
+        self._origin = origin
+        self._signer = signer
+        self._recipients = {
+            str(event_class): tuple(name for name, classes in recipients.items() if event_class in classes) for event_class in EventClass
+        }
+        self.set_aside: Path | None = None
+        self._load_counters()
+
+    def _load_counters(self) -> None:
+        row = self._db.execute("SELECT row, epoch, sequence, sha256 FROM event ORDER BY row DESC LIMIT 1").fetchone()
+        epoch = self._db.execute("SELECT max(epoch) FROM epoch").fetchone()[0] or 0
+        self.epoch: int = epoch
+        self.row: int = row[0] if row else 0
+        in_epoch = bool(row) and row[1] == epoch
+        self.sequence: int = row[2] if in_epoch else 0
+        self._previous: str = row[3] if in_epoch else GENESIS_HASH
+        self._class_sequence: dict[str, int] = {}
+        for name in EventClass:
+            found = self._db.execute(
+                "SELECT classsequence FROM event WHERE class = ? AND epoch = ? ORDER BY row DESC LIMIT 1", (str(name), epoch)
+            ).fetchone()
+            self._class_sequence[str(name)] = found[0] if found else 0
+
+    @property
+    def last_hash(self) -> str:
+        """sha-256 of the newest event of this epoch."""
+        return self._previous
+
+    def begin_epoch(self, epoch: int, reason: str, draft: Draft) -> Sealed:
+        """Open a new epoch with its first event."""
+        with self._transaction():
+            self._db.execute("INSERT INTO epoch VALUES (?, ?, ?, ?)", (epoch, draft.at_ms, reason, self.row + 1))
+            self.epoch, self.sequence, self._previous = epoch, 0, GENESIS_HASH
+            self._class_sequence = dict.fromkeys(self._class_sequence, 0)
+            return self._seal(draft)
+
+    def commit(self, batches: Iterable[Batch], settlements: Iterable[Settlement]) -> list[list[Sealed]]:
+        """Seal and store several batches in one transaction; the sealed events per batch, in order.
+
+        On any error the file and the counters are as before, and the error is raised.
+        """
+        with self._transaction():
+            sealed = []
+            for batch in batches:
+                sealed.append([self._seal(draft) for draft in batch.drafts])
+                self._db.executemany(
+                    "INSERT INTO latch VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state",
+                    [(latch.key, json.dumps(latch.state)) for latch in batch.latches],
+                )
+            self._db.executemany(
+                "UPDATE outbox SET state = ?, settled_ms = ? WHERE recipient = ? AND row = ? AND state <> 1",
+                [(item.state, item.at_ms, item.recipient, item.row) for item in settlements],
+            )
+            return sealed
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self, self._db)
+
+    def _snapshot(self) -> tuple[int, int, int, str, dict[str, int]]:
+        return self.epoch, self.row, self.sequence, self._previous, dict(self._class_sequence)
+
+    def _rewind(self, snapshot: tuple[int, int, int, str, dict[str, int]]) -> None:
+        self.epoch, self.row, self.sequence, self._previous, self._class_sequence = snapshot
+
+    def _seal(self, draft: Draft) -> Sealed:
+        name = str(draft.event_class)
+        number = Number(self.epoch, self.sequence + 1, self._class_sequence[name] + 1, self._previous)
+        event = seal(draft, self._origin, number, self._signer, self.row + 1)
+        self._db.execute(
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                event.row,
+                number.epoch,
+                number.sequence,
+                name,
+                number.class_sequence,
+                event.id,
+                event.type,
+                event.subject,
+                event.priority,
+                event.at_ms,
+                event.sha256,
+                event.body,
+            ),
+        )
+        for recipient in self._recipients[name]:
+            self._db.execute("INSERT INTO outbox (recipient, row) VALUES (?, ?)", (recipient, event.row))
+        self.row = event.row
+        self.sequence = number.sequence
+        self._class_sequence[name] = number.class_sequence
+        self._previous = event.sha256
+        return event
+
+    def latches(self) -> list[Latch]:
+        """Everything that must outlive the process."""
+        return [Latch(key, json.loads(state)) for key, state in self._db.execute("SELECT key, state FROM latch")]
+
+    def close(self) -> None:
+        """Close the file; SQLite folds the WAL into it."""
+        self._db.close()
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE .. COMMIT; on an error ROLLBACK, and the store's counters go back too."""
+
+    def __init__(self, store: Store, db: sqlite3.Connection) -> None:
+        self._store = store
+        self._db = db
+        self._snapshot = store._snapshot()
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if kind is None:
+                self._db.execute("COMMIT")
+                return
+        except sqlite3.Error:
+            self._roll_back()
+            raise
+        self._roll_back()
+
+    def _roll_back(self) -> None:
+        self._store._rewind(self._snapshot)
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error:
+            pass  # SQLite has rolled back by itself (full disk, I/O error)
+
+
+def open_store(
+    state_dir: Path,
+    origin: Origin,
+    signer: Signer,
+    recipients: dict[str, frozenset[str]],
+    opened: Callable[[str, dict[str, object]], Draft],
+    at_ms: int,
+) -> tuple[Store, Sealed | None]:
+    """Open, check and migrate the journal; a new, set-aside or restored one begins an epoch.
+
+    recipients: id -> event classes that it must confirm. opened(reason, data): makes the draft of
+    `campus.journal.opened`. Returns that event when an epoch began. Raises JournalRefused when the disk refuses.
+    """
+    path = state_dir / JOURNAL_NAME
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        connection, set_aside = _open_checked(path, at_ms)
+        store = Store(connection, origin, signer, recipients)
+        store.set_aside = set_aside
+        first = _epoch(state_dir / EPOCH_NAME, store, opened, "set aside" if set_aside else "")
+    except (OSError, sqlite3.Error) as error:
+        raise JournalRefused(f"{path} cannot be opened: {error}") from error
+    return store, first
+
+
+def _epoch(mark: Path, store: Store, opened: Callable[[str, dict[str, object]], Draft], reason: str) -> Sealed | None:
+    """Begin a new epoch unless the file is the one that the high-water mark speaks of."""
+    known = int(mark.read_text().split()[0]) if mark.exists() and mark.read_text().strip() else 0
+    if store.epoch and store.epoch == known:
+        return None
+    if not reason:
+        reason = "created" if not store.epoch and not known else "restored" if store.epoch else "set aside"
+    data: dict[str, object] = {"reason": reason, "last_epoch": f"{max(store.epoch, known):010d}"}
+    if store.epoch:
+        data |= {"last_sequence": f"{store.sequence:020d}", "last_hash": store.last_hash}
+    epoch = max(store.epoch, known) + 1
+    write_mark(mark, epoch)  # first the mark: an epoch may be skipped, never used twice
+    return store.begin_epoch(epoch, reason, opened(reason, data))
+
+
+def write_mark(mark: Path, epoch: int) -> None:
+    """Replace the high-water mark atomically and durably."""
+    new = mark.with_suffix(".new")
+    with new.open("w") as file:
+        file.write(f"{epoch}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(mark)
+
+
+def _open_checked(path: Path, at_ms: int) -> tuple[sqlite3.Connection, Path | None]:
+    if path.exists():
+        try:
+            connection = _connect(path)
+            answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if answer != "ok":
+                raise sqlite3.DatabaseError(answer)
+            _migrate(connection)
+            return connection, None
+        except sqlite3.OperationalError:
+            raise  # the disk, not the content
+        except sqlite3.DatabaseError:
+            aside = _set_aside(path, at_ms)
+            connection = _connect(path)
+            _migrate(connection)
+            return connection, aside
+    connection = _connect(path)
+    _migrate(connection)
+    return connection, None
+
+
+def _set_aside(path: Path, at_ms: int) -> Path:
+    aside = path.with_name(f"{path.name}.set-aside-{at_ms}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
+    path.chmod(0o600)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 1000")  # pages: the WAL stays near 4 MB
+    connection.execute("PRAGMA journal_size_limit = 8388608")
+    connection.execute("PRAGMA cache_size = -2000")  # KiB
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the newest numbered schema, each step in its own transaction."""
+    have = connection.execute("PRAGMA user_version").fetchone()[0]
+    folder = importlib.resources.files("gateway.journal") / "migrations"
+    steps = sorted((int(file.name[:4]), file) for file in folder.iterdir() if file.name.endswith(".sql"))
+    if have > steps[-1][0]:
+        raise sqlite3.OperationalError(f"the journal has schema {have}; this version knows {steps[-1][0]}: install the newer version")
+    for number, file in steps:
+        if number > have:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{file.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -1,0 +1,88 @@
+"""The metrics page: read from the live parts at each scrape, so that counting costs nothing in between.
+
+Names and units follow OpenMetrics (base units, ratios). Labels are bounded by the site file; no names of people,
+no free text.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, Histogram, start_http_server
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+DELIVERY_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 90.0)  # 2 s: DB15/T 3968-2025
+
+Sample = tuple[dict[str, str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric: kind is counter, gauge or info; read() gives its samples now."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...]
+    read: Callable[[], Iterable[Sample]]
+
+
+class Exporter:
+    """Serves the families, and the histogram of alarm delivery."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._families: list[Family] = []
+        self._server: WSGIServer | None = None
+        self._thread: threading.Thread | None = None
+        self.delivery = Histogram(
+            "gw_alarm_delivery_seconds",
+            "From an alarm's reading to the recipient's signed receipt.",
+            ["recipient"],
+            buckets=DELIVERY_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._registry.register(_Live(self._families))
+
+    def add(self, name: str, kind: str, text: str, labels: tuple[str, ...], read: Callable[[], Iterable[Sample]]) -> None:
+        """Add one metric."""
+        self._families.append(Family(name, kind, text, labels, read))
+
+    def start(self, host: str, port: int) -> int:
+        """Serve on this address; returns the port. Raises OSError when it is taken."""
+        self._server, self._thread = start_http_server(port, host, self._registry)
+        return int(self._server.server_port)
+
+    def stop(self) -> None:
+        """Close the page."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+
+
+class _Live(Collector):
+    def __init__(self, families: list[Family]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._families:
+            metric: Any
+            if family.kind == "counter":
+                metric = CounterMetricFamily(family.name, family.help, labels=family.labels)
+            elif family.kind == "info":
+                metric = InfoMetricFamily(family.name, family.help, labels=())
+                for labels, _ in family.read():
+                    metric.add_metric([], labels)
+                yield metric
+                continue
+            else:
+                metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
+            for labels, value in family.read():
+                metric.add_metric([labels[name] for name in family.labels], value)
+            yield metric

@@ -1,0 +1,131 @@
+"""What is true now, as messages: birth, state of each point, telemetry, heartbeat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway import __version__
+from gateway.config.load import Settings
+from gateway.contract.envelope import rfc3339
+from gateway.contract.jws import Signer
+from gateway.core.reading import Quality, Reading
+from gateway.runtime.clock import Clock
+from gateway.runtime.decide import House
+
+CONTRACT_VERSION = 1
+MEASURED_STATE_S = 60.0  # a measured value alone is told at most once a minute (contract, `state/{point}`)
+
+
+class Board:
+    """Collects what changed, for the uplink to send when it has room. Satisfies core.delivery.Board."""
+
+    def __init__(self, settings: Settings, house: House, signer: Signer, clock: Clock, boot_id: str) -> None:
+        self._settings = settings
+        self._house = house
+        self._signer = signer
+        self._clock = clock
+        self._boot_id = boot_id
+        self._dirty: dict[str, None] = {}
+        self._told_s: dict[str, float] = {}
+        self._values: dict[str, Reading] = {}
+        self.newest = (0, 0)  # epoch, sequence
+
+    def quiet(self, reading: Reading) -> None:
+        """A reading of a point that has no alarm: telemetry only."""
+        self._values[reading.point] = reading
+
+    def value(self, reading: Reading) -> None:
+        """A reading of a point that has alarms or is observed."""
+        point = self._house.points[reading.point]
+        if point.kind == "measurement":
+            self._values[reading.point] = reading
+            if reading.now_s - self._told_s.get(reading.point, -MEASURED_STATE_S) >= MEASURED_STATE_S:
+                self._dirty[reading.point] = None
+
+    def changed(self, points: set[str]) -> None:
+        """The published state of these points is no longer true."""
+        for point in points:
+            self._dirty[point] = None
+
+    def everything(self) -> None:
+        """Publish every point's state again (a new session may be with a new broker)."""
+        for point_id, reading in self._house.readings.items():
+            if reading is not None:
+                self._dirty[point_id] = None
+
+    def next_state(self) -> tuple[str, dict[str, Any]] | None:
+        """(point, message) of one state that has changed since it was last sent, or None."""
+        if not self._dirty:
+            return None
+        point_id = next(iter(self._dirty))
+        del self._dirty[point_id]
+        now = self._clock.now()
+        self._told_s[point_id] = now.now_s
+        point = self._house.points[point_id]
+        reading = self._house.readings.get(point_id)
+        return point_id, {
+            "source": self._settings.source,
+            "bootid": self._boot_id,
+            "at": rfc3339(now.at_ms),
+            "point": point_id,
+            "role": point.role,
+            "place": point.place,
+            "value": None if reading is None else reading.value,
+            "unit": point.unit,
+            "quality": "bad" if reading is None else str(reading.quality),
+            "reason": "not read yet" if reading is None else reading.reason,
+            "alarms": {spec.name: str(self._house.alarms[spec.key].state) for spec in point.alarms},
+        }
+
+    def telemetry(self) -> dict[str, Any] | None:
+        """All measured values, or None when there are none."""
+        if not self._values:
+            return None
+        values: dict[str, Any] = {}
+        bad: dict[str, str] = {}
+        for point, reading in self._values.items():
+            if reading.quality is Quality.BAD:
+                bad[point] = reading.reason
+            else:
+                values[point] = reading.value
+        message: dict[str, Any] = {"source": self._settings.source, "at": rfc3339(self._clock.now().at_ms), "values": values}
+        if bad:
+            message["bad"] = bad
+        return message
+
+    def heartbeat(self) -> dict[str, Any]:
+        """Newest epoch and sequence, clock quality."""
+        epoch, sequence = self.newest
+        return {"epoch": f"{epoch:010d}", "newest_sequence": f"{sequence:020d}", "clockquality": self._clock.now().clock}
+
+    def birth(self) -> dict[str, Any]:
+        """Identity, versions, points, cameras, places. The public key in it is for display only."""
+        self.everything()
+        site = self._settings.site
+        return {
+            "source": self._settings.source,
+            "bootid": self._boot_id,
+            "at": rfc3339(self._clock.now().at_ms),
+            "contract": CONTRACT_VERSION,
+            "software": {"name": "campus-gateway", "version": __version__},
+            "site": {"id": site.site.id, "name": site.site.name, "name_en": site.site.name_en, "timezone": site.site.timezone},
+            "key": self._signer.public(),
+            "supervision": site.uplink.supervision,
+            "places": {name: {"name": p.name, "name_en": p.name_en, "type": p.type} for name, p in site.places.items()},
+            "cameras": [{"id": c.id, "place": c.place, "zones": [zone.id for zone in c.zones]} for c in site.cameras],
+            "points": [
+                {
+                    "id": point.id,
+                    "role": point.role,
+                    "place": point.place,
+                    "name": {"zh": point.name.zh, "en": point.name.en},
+                    "kind": point.kind,
+                    "unit": point.unit,
+                    "responsible": point.responsible,
+                    "alarms": [spec.name for spec in point.alarms],
+                    **({"external": point.external} if point.external else {}),
+                }
+                for point in self._house.points.values()
+                if not point.system and not point.quiet
+            ],
+        }

@@ -1,0 +1,221 @@
+"""The road from readings to committed events: decide, hand to the journal, and only then to the uplink.
+
+Everything here runs in the event loop's thread. Lines on threads of their own call `push_from_thread`.
+What one wake-up of the loop decides goes to the journal as one batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.contract.envelope import Origin, Sealed, seal
+from gateway.contract.jws import Signer
+from gateway.core.commands import Command, LatchClearing, LatchReleased, Tick
+from gateway.core.points import Draft, EventClass, Latch
+from gateway.core.reading import Reading
+from gateway.journal.store import Batch
+from gateway.journal.writer import Writer
+from gateway.runtime.board import Board
+from gateway.runtime.clock import Clock
+from gateway.runtime.decide import Decision, House, Ids, decide
+from gateway.uplink.outbox import BROKER, Entry, Outbox
+
+log = logging.getLogger(__name__)
+
+EARLY_S = 0.5  # law 1: if the journal refuses for so long, an alarm goes out from memory
+
+Stimulus = Reading | Command | Tick | LatchClearing | LatchReleased
+
+
+@dataclass(slots=True)
+class Counts:
+    """What metrics tell of the conveyor."""
+
+    readings: int = 0
+    decisions: int = 0
+    drafts: int = 0
+    early: int = 0
+
+
+class Conveyor:
+    """Owner of the house's state. release(point): clear that point's device latch; wake(): the uplink has work."""
+
+    def __init__(
+        self,
+        house: House,
+        ids: Ids,
+        clock: Clock,
+        board: Board,
+        outbox: Outbox,
+        signer: Signer,
+        origin: Origin,
+        recipients: dict[str, frozenset[str]],
+    ) -> None:
+        self._house = house
+        self._ids = ids
+        self._clock = clock
+        self._board = board
+        self._outbox = outbox
+        self._signer = signer
+        self._origin = origin
+        self._recipients = {str(name): frozenset(r for r, classes in recipients.items() if name in classes) for name in EventClass}
+        self._loop = asyncio.get_running_loop()
+        self._quiet = frozenset(point.id for point in house.points.values() if point.quiet)
+        self._drafts: list[Draft] = []
+        self._latches: dict[str, Latch] = {}
+        self._release: list[str] = []
+        self._after: list[Callable[[], object]] = []
+        self._flushing = False
+        self._wakes: list[tuple[float, str]] = []
+        self._wake_at: asyncio.TimerHandle | None = None
+        self._writer: Writer | None = None
+        self._early_row = 0
+        self.transitions: dict[tuple[str, str], int] = {}
+        self.counts = Counts()
+        self.wake_uplink: Callable[[], None] = lambda: None
+        self.release_latch: Callable[[str], None] = lambda point: None
+
+    def start(self, writer: Writer) -> None:
+        """The journal is ready: decisions may flow."""
+        self._writer = writer
+
+    def push_from_thread(self, readings: list[Reading]) -> None:
+        """Hand over readings from a line's own thread."""
+        self._loop.call_soon_threadsafe(self.push, readings)
+
+    def push(self, readings: Iterable[Reading]) -> None:
+        """Take readings; those of points without alarms only feed telemetry."""
+        now = self._clock.now()
+        for reading in readings:
+            self.counts.readings += 1
+            if reading.point in self._quiet:
+                self._board.quiet(reading)
+                continue
+            self._take(decide(self._house, reading, now, self._ids))
+            self._board.value(reading)
+
+    def stimulate(self, stimulus: Stimulus) -> Decision:
+        """Take one stimulus of any kind; the decision is returned for its reply."""
+        decision = decide(self._house, stimulus, self._clock.now(), self._ids)
+        self._take(decision)
+        return decision
+
+    def _take(self, decision: Decision) -> None:
+        self._house.apply(decision)
+        self.counts.decisions += 1
+        if decision.changed:
+            self._board.changed(decision.changed)
+            self.wake_uplink()
+        for due_s, point in decision.wake:
+            self._wake_later(due_s, point)
+        if decision.drafts or decision.lasting or decision.release:
+            self._drafts += decision.drafts
+            for latch in decision.latches():
+                self._latches[latch.key] = latch
+            self._release += decision.release
+            if not self._flushing:
+                self._flushing = True
+                self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """One batch for each wake-up of the loop."""
+        self._flushing = False
+        drafts, latches, release, after = self._drafts, list(self._latches.values()), self._release, self._after
+        self._drafts, self._latches, self._release, self._after = [], {}, [], []
+        assert self._writer is not None, "decisions before the journal is open"
+        self.counts.drafts += len(drafts)
+        after += [partial(self.release_latch, point) for point in release]
+        alarms = [draft for draft in drafts if draft.event_class is EventClass.ALARM]
+        if alarms:
+            after.append(self._loop.call_later(EARLY_S, self._send_early, alarms).cancel)
+        self._writer.submit(Batch(drafts, latches, tuple(after)))
+
+    def when_committed(self, after: Callable[[], object]) -> None:
+        """Call this once what was decided up to now is on the disk."""
+        self._after.append(after)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def committed(self, done: list[tuple[Batch, list[Sealed]]]) -> None:
+        """These batches are on the disk: deliver their events, then clear the latches of the devices."""
+        for batch, events in done:
+            for event in events:
+                self.offer(event)
+            for after in batch.after:
+                after()
+        self.wake_uplink()
+
+    def offer(self, event: Sealed) -> None:
+        """Give one sealed event to the outbox."""
+        assert event.number is not None
+        number = event.number
+        self._board.newest = (number.epoch, number.sequence)
+        if self._early_row:
+            self._outbox.drop_early(event.id)
+        name = event.type.removeprefix("campus.")
+        self.transitions[event.event_class, name] = self.transitions.get((event.event_class, name), 0) + 1
+        self._outbox.offer(
+            Entry(
+                row=event.row,
+                id=event.id,
+                event_class=event.event_class,
+                priority=event.priority,
+                sha256=event.sha256,
+                epoch=number.epoch,
+                sequence=number.sequence,
+                owed=set(self._recipients[event.event_class]),
+                sealed_s=self._loop.time(),
+                cause_s=event.now_s,
+                body=event.body,
+            )
+        )
+
+    def _send_early(self, drafts: list[Draft]) -> None:
+        """The journal has not taken these alarms yet: send them from memory, marked, under the same ids."""
+        log.error("the journal refuses; %d alarms go out from memory", len(drafts))
+        for draft in drafts:
+            event = seal(draft, self._origin, None, self._signer)
+            self._early_row -= 1
+            self.counts.early += 1
+            self._outbox.offer(
+                Entry(
+                    row=self._early_row,
+                    id=event.id,
+                    event_class=event.event_class,
+                    priority=event.priority,
+                    sha256=event.sha256,
+                    epoch=0,
+                    sequence=0,
+                    owed=set(self._recipients[event.event_class]) or {BROKER},
+                    sealed_s=self._loop.time(),
+                    cause_s=event.now_s,
+                    body=event.body,
+                )
+            )
+        self.wake_uplink()
+
+    def _wake_later(self, due_s: float, point: str) -> None:
+        if (due_s, point) in self._wakes:
+            return
+        heapq.heappush(self._wakes, (due_s, point))
+        if self._wakes[0] == (due_s, point):
+            if self._wake_at is not None:
+                self._wake_at.cancel()
+            self._wake_at = self._loop.call_at(due_s, self._tick)
+
+    def _tick(self) -> None:
+        self._wake_at = None
+        now_s = self._loop.time()
+        due = set()
+        while self._wakes and self._wakes[0][0] <= now_s:
+            due.add(heapq.heappop(self._wakes)[1])
+        for point in sorted(due):
+            self.stimulate(Tick(point))
+        if self._wakes and self._wake_at is None:
+            self._wake_at = self._loop.call_at(self._wakes[0][0], self._tick)

@@ -1,0 +1,177 @@
+"""The door: one Unix socket through which the vision process and the command line speak to the daemon.
+
+Newline-separated JSON, one answer for each request. Who may do what goes by the peer's user id: the daemon's
+own user and root may do everything here; vision may send only readings of camera points. Others are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import pwd
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.core.commands import Command
+from gateway.core.errors import DoorRefused
+from gateway.core.reading import Quality, Reading
+
+log = logging.getLogger(__name__)
+
+MAX_LINE_BYTES = 256_000
+AHEAD_S = 0.1  # both processes read the same monotonic clock
+
+
+@dataclass(slots=True)
+class VisionWord:
+    """When the vision process last said anything. now_s: monotonic, 0 before its first word."""
+
+    now_s: float = 0.0
+
+
+class Door:
+    """Serves the socket. push: takes readings; act: takes a command, gives (ok, text); status: the whole picture."""
+
+    def __init__(
+        self,
+        path: Path,
+        camera_points: frozenset[str],
+        push: Callable[[list[Reading]], None],
+        act: Callable[[Command], tuple[bool, str]],
+        status: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._path = path
+        self._camera_points = camera_points
+        self._push = push
+        self._act = act
+        self._status = status
+        self.vision = VisionWord()
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        self._path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_LINE_BYTES)
+        self._path.chmod(0o600)
+        try:
+            async with server:
+                await server.serve_forever()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        uid = _peer_uid(writer.get_extra_info("socket"))
+        try:
+            while line := await reader.readline():
+                answer = self._answer(line, uid)
+                writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError, asyncio.IncompleteReadError) as error:
+            log.info("a visitor at the door left: %s", error)
+        finally:
+            writer.close()
+
+    def _answer(self, line: bytes, uid: int) -> dict[str, Any]:
+        try:
+            if uid not in (0, os.getuid()):
+                raise DoorRefused(f"user {uid} may not use this socket")
+            return self._handle(_request(line), uid)
+        except DoorRefused as refused:
+            return {"ok": False, "error": str(refused)}
+
+    def _handle(self, request: dict[str, Any], uid: int) -> dict[str, Any]:
+        operation = request.get("op")
+        if operation in ("hello", "alive"):
+            self._note_vision(request)
+            return {"ok": True}
+        if operation == "readings":
+            self._note_vision({"who": "vision"})
+            self._push(self._readings(request.get("readings")))
+            return {"ok": True}
+        if operation == "status":
+            return {"ok": True, "status": self._status()}
+        if operation == "command":
+            ok, text = self._act(_command(request, uid))
+            return {"ok": ok, "text": text} if ok else {"ok": False, "error": text}
+        raise DoorRefused(f"{str(operation)[:40]!r} is not known here; known: hello, alive, readings, status, command")
+
+    def _note_vision(self, request: dict[str, Any]) -> None:
+        if request.get("who", "vision") == "vision":
+            self.vision.now_s = time.monotonic()
+
+    def _readings(self, items: object) -> list[Reading]:
+        if not isinstance(items, list):
+            raise DoorRefused("readings must be a list")
+        now_s = time.monotonic()
+        out = []
+        for item in items:
+            if not isinstance(item, dict):
+                raise DoorRefused("each reading must be an object")
+            point = item.get("point")
+            if point not in self._camera_points:
+                raise DoorRefused(f"{str(point)[:60]!r} is not a camera or a camera's point")
+            value, at_s, detail = item.get("value"), item.get("now_s", now_s), item.get("detail")
+            if value is not None and not isinstance(value, bool | int | float):
+                raise DoorRefused(f"{point}: value must be true, false, a number or null")
+            try:
+                quality = Quality(item.get("quality", "good"))
+            except ValueError:
+                raise DoorRefused(f"{point}: quality must be good, uncertain or bad") from None
+            if not isinstance(at_s, int | float) or not 0 <= at_s <= now_s + AHEAD_S:
+                raise DoorRefused(f"{point}: now_s is not a monotonic time in the past")
+            if detail is not None and not isinstance(detail, dict):
+                raise DoorRefused(f"{point}: detail must be an object")
+            out.append(Reading(point, value, quality, str(item.get("reason", ""))[:200], float(at_s), detail))
+        return out
+
+
+def _request(line: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        raise DoorRefused("not a line of JSON") from None
+    if not isinstance(request, dict):
+        raise DoorRefused("a request is a JSON object")
+    return request
+
+
+def _command(request: dict[str, Any], uid: int) -> Command:
+    kind, target = request.get("command"), request.get("target")
+    if not isinstance(kind, str) or not isinstance(target, str):
+        raise DoorRefused("a command needs `command` and `target`")
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = f"uid {uid}"
+    return Command(kind=kind, target=target, by=str(request.get("by") or user)[:80], role="technician", origin="door")
+
+
+def _peer_uid(sock: socket.socket) -> int:
+    """User id of the process at the other end (SO_PEERCRED: pid, uid, gid)."""
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", raw)[1])
+
+
+async def ask(path: Path, request: dict[str, Any], timeout_s: float = 5.0) -> dict[str, Any]:
+    """One question to a running daemon. Raises DoorRefused when there is none, or it does not answer."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_unix_connection(path, limit=16_000_000)
+            try:
+                writer.write(json.dumps(request).encode() + b"\n")
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except TimeoutError:
+        raise DoorRefused(f"the daemon behind {path} does not answer within {timeout_s:.0f} s") from None
+    except OSError as error:
+        raise DoorRefused(f"no daemon listens at {path}: {error.strerror}; start it with `campus-gateway run --config SITE`") from error
+    answer = json.loads(line) if line else {"ok": False, "error": "the daemon closed the connection"}
+    assert isinstance(answer, dict)
+    return answer

@@ -1,0 +1,201 @@
+"""What the daemon tells about itself: the families of the metrics page, and the answer to `status`."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from gateway import __version__
+from gateway.alarm.machine import STANDING, UNACKED
+from gateway.contract.envelope import rfc3339
+from gateway.core.reading import Quality
+from gateway.metrics.exporter import Exporter, Sample
+
+if TYPE_CHECKING:
+    from gateway.runtime.daemon import Daemon
+
+_STATES = ("normal", "unacknowledged", "acknowledged", "returned_unacknowledged", "latched_unacknowledged", "latched_acknowledged")
+
+
+def fill(exporter: Exporter, daemon: Daemon) -> None:
+    """Add every family."""
+    add = exporter.add
+    house, outbox, link, writer = daemon.house, daemon.outbox, daemon.link, daemon.writer
+    points = {point.id: point for point in house.points.values() if not point.quiet}
+
+    def one(value: float) -> list[Sample]:
+        return [({}, value)]
+
+    def point_states() -> Iterator[Sample]:
+        for point in points.values():
+            for spec in point.alarms:
+                state = str(house.alarms[spec.key].state)
+                yield {"point": point.id, "alarm": spec.name, "class": spec.alarm_class}, float(_STATES.index(state))
+
+    def point_quality() -> Iterator[Sample]:
+        for point_id in points:
+            reading = house.readings.get(point_id)
+            good = reading is not None and reading.quality is Quality.GOOD
+            yield {"point": point_id}, float(good)
+
+    def measured(role: str, scale: float) -> Iterator[Sample]:
+        for point in points.values():
+            reading = house.readings.get(point.id)
+            if point.role == role and reading is not None and reading.quality is Quality.GOOD and isinstance(reading.value, int | float):
+                yield {"point": point.id}, reading.value * scale
+
+    def oldest() -> float:
+        return max((time.monotonic() - e.sealed_s for r in daemon.recipients if (e := outbox.oldest_owed(r)) is not None), default=0.0)
+
+    def transactions() -> Iterator[Sample]:
+        for name, line in daemon.field.lines.items():
+            for result, count in list(line.counters.transactions.items()):
+                yield {"line": name, "result": result.replace(" ", "_")}, count
+
+    def unacked() -> float:
+        return float(sum(alarm.state in UNACKED for alarm in list(house.alarms.values())))
+
+    def oldest_unacked() -> float:
+        times = [alarm.since_ms for alarm in list(house.alarms.values()) if alarm.state in UNACKED]
+        return max(0.0, time.time() - min(times) / 1000) if times else 0.0
+
+    add("gw_build", "info", "Version of the software.", (), lambda: [({"version": __version__, "source": daemon.settings.source}, 1.0)])
+    add("gw_start_time_seconds", "gauge", "When the daemon started, Unix time.", (), lambda: one(daemon.started_at_s))
+    add("gw_point_state", "gauge", "ISA-18.2 state: " + ", ".join(f"{i} {s}" for i, s in enumerate(_STATES)) + ".",
+        ("point", "alarm", "class"), point_states)  # fmt: skip
+    add("gw_point_good", "gauge", "1 while the point's reading is good.", ("point",), point_quality)
+    add("gw_alarm_transitions", "counter", "Sealed events by class and kind.", ("class", "to"),
+        lambda: [({"class": c, "to": t}, n) for (c, t), n in list(daemon.conveyor.transitions.items())])  # fmt: skip
+    add("gw_alarm_unacked", "gauge", "Alarms that nobody has acknowledged.", (), lambda: one(unacked()))
+    add("gw_alarm_oldest_unacked_seconds", "gauge", "Age of the oldest of them.", (), lambda: one(oldest_unacked()))
+    add("gw_readings", "counter", "Readings taken from lines and cameras.", (), lambda: one(daemon.conveyor.counts.readings))
+    add("gw_early_alarms", "counter", "Alarms sent from memory because the journal refused.", (), lambda: one(daemon.conveyor.counts.early))
+    add("gw_outbox_depth", "gauge", "Events in memory that await receipts.", (), lambda: one(len(outbox)))
+    add("gw_outbox_oldest_seconds", "gauge", "How long the oldest of them waits.", (), lambda: one(oldest()))
+    add("gw_outbox_in_flight", "gauge", "Messages sent and not acknowledged by the broker.", (), lambda: one(outbox.in_flight))
+    add("gw_outbox_held_topics", "gauge", "Topics set aside because the broker refuses them.", (), lambda: one(len(outbox.holds)))
+    add("gw_published", "counter", "Events handed to the broker, resends included.", (), lambda: one(outbox.counts.sent))
+    add("gw_resent", "counter", "Events sent again under the same id.", (), lambda: one(outbox.counts.resent))
+    add("gw_receipts", "counter", "Receipts that settled an event.", ("result",),
+        lambda: [({"result": "received"}, outbox.counts.received), ({"result": "unusable"}, outbox.counts.unusable)])  # fmt: skip
+    add("gw_bad_receipts", "counter", "Receipts that were not believed.", (), lambda: one(link.counts.bad_receipts))
+    add("gw_puback", "counter", "The broker's answers by reason code.", ("code",),
+        lambda: [({"code": f"0x{code:02x}"}, n) for code, n in sorted(outbox.counts.pubacks.items())])  # fmt: skip
+    add("gw_link_up", "gauge", "1 while the path has a session.", ("path",), lambda: [({"path": daemon.path_id}, float(link.counts.up))])
+    add("gw_link_connects", "counter", "Sessions opened.", ("path",), lambda: [({"path": daemon.path_id}, link.counts.connects)])
+    add("gw_link_losses", "counter", "Sessions lost.", ("path",), lambda: [({"path": daemon.path_id}, link.counts.losses)])
+    add("gw_link_last_ack_timestamp_seconds", "gauge", "Unix time of the broker's last acknowledgement.", ("path",),
+        lambda: [({"path": daemon.path_id}, link.counts.last_ack_at_s)])  # fmt: skip
+    add("gw_journal_commits", "counter", "Transactions written.", (), lambda: one(writer.counts.commits))
+    add("gw_journal_events", "counter", "Events sealed.", (), lambda: one(writer.counts.events))
+    add("gw_journal_refusals", "counter", "Commits that the disk refused.", (), lambda: one(writer.counts.refusals))
+    add("gw_journal_commit_seconds", "counter", "Time spent in commits.", (), lambda: one(writer.counts.commit_s_sum))
+    add("gw_journal_slowest_commit_seconds", "gauge", "Longest commit since the start.", (), lambda: one(writer.counts.commit_s_max))
+    add("gw_journal_queue_depth", "gauge", "Batches that wait for the disk.", (), lambda: one(writer.depth()))
+    add("gw_storage_written_bytes", "counter", "Bytes that this process caused to be written.", (), lambda: one(_written_bytes()))
+    add("gw_bus_transactions", "counter", "Requests on a line by result.", ("line", "result"), transactions)
+    add("gw_bus_cycle_seconds", "gauge", "Time between the last two turns of the line's most urgent block.", ("line",),
+        lambda: [({"line": n}, line.counters.cycle_s) for n, line in daemon.field.lines.items()])  # fmt: skip
+    add("gw_bus_busy_seconds", "counter", "Time a line spent in transactions.", ("line",),
+        lambda: [({"line": n}, line.counters.busy_s) for n, line in daemon.field.lines.items()])  # fmt: skip
+    add("gw_bus_queue_depth", "gauge", "One-time requests that wait.", ("line",),
+        lambda: [({"line": n}, line.counters.queue_depth) for n, line in daemon.field.lines.items()])  # fmt: skip
+    add("gw_device_up", "gauge", "1 while the device answers.", ("device",),
+        lambda: [({"device": d}, float(up)) for d, up in daemon.field.device_up().items()])  # fmt: skip
+    add("gw_gas_concentration_lel_ratio", "gauge", "Combustible gas, 1 = lower explosive limit.", ("point",),
+        lambda: measured("gas_concentration", 0.01))  # fmt: skip
+    add("gw_residual_current_amperes", "gauge", "Residual current.", ("point",), lambda: measured("residual_current", 0.001))
+    add("gw_cable_temperature_celsius", "gauge", "Cable temperature.", ("point",), lambda: measured("cable_temperature", 1.0))
+    add("gw_vision_last_word_seconds", "gauge", "How long the vision process has been silent; -1 without cameras.", (),
+        lambda: one(daemon.vision_silence_s()))  # fmt: skip
+    add("gw_task_crashes", "counter", "Crashes of supervised tasks.", ("task",),
+        lambda: [({"task": n}, h.crashes) for n, h in list(daemon.supervisor.health.items())])  # fmt: skip
+    add("gw_resident_memory_bytes", "gauge", "Resident memory of the daemon.", (), lambda: one(_resident_bytes()))
+    add("gw_cpu_seconds", "counter", "User and system time of the daemon.", (), lambda: one(_cpu_s()))
+    add(
+        "gw_clock_quality",
+        "gauge",
+        "1 for the clock's present quality.",
+        ("quality",),
+        lambda: [({"quality": daemon.clock.now().clock}, 1.0)],
+    )
+
+
+def status(daemon: Daemon) -> dict[str, Any]:
+    """Answer to `campus-gateway status`."""
+    house, link = daemon.house, daemon.link
+    now = daemon.clock.now()
+
+    def alarms(fault: bool) -> Iterable[dict[str, Any]]:
+        for point in house.points.values():
+            for spec in point.alarms:
+                alarm = house.alarms[spec.key]
+                if alarm.state in STANDING and (str(spec.event_class) == "fault") is fault:
+                    reading = house.readings.get(point.id)
+                    yield {
+                        "alarm": spec.key,
+                        "state": str(alarm.state),
+                        "since": rfc3339(alarm.since_ms),
+                        "place": point.place,
+                        "zh": spec.text.zh,
+                        "en": spec.text.en,
+                        "reason": "" if reading is None else reading.reason,
+                    }
+
+    bad = [
+        {"point": point.id, "reason": "not read yet" if reading is None else f"{reading.quality}: {reading.reason}"}
+        for point in house.points.values()
+        if not point.system
+        and ((reading := house.readings.get(point.id)) is None or reading.quality is not Quality.GOOD)
+        and not point.quiet
+    ]
+    return {
+        "version": __version__,
+        "source": daemon.settings.source,
+        "bootid": daemon.boot_id,
+        "pid": daemon.pid,
+        "up_s": round(now.now_s - daemon.origin.boot_now_s, 1),
+        "clock": now.clock,
+        "metrics": daemon.metrics_url,
+        "paths": [
+            {
+                "id": daemon.path_id,
+                "up": link.counts.up,
+                "losses": link.counts.losses,
+                "reason": link.counts.reason,
+                "broker": daemon.broker,
+            }
+        ],
+        "outbox": {"depth": len(daemon.outbox), "in_flight": daemon.outbox.in_flight, "held_topics": sorted(daemon.outbox.holds)},
+        "journal": {
+            "epoch": daemon.board.newest[0],
+            "sequence": daemon.board.newest[1],
+            "commits": daemon.writer.counts.commits,
+            "refusing": daemon.writer.refusing,
+        },
+        "lines": {name: dict(line.counters.transactions) for name, line in daemon.field.lines.items()},
+        "devices": daemon.field.device_up(),
+        "alarms": list(alarms(False)),
+        "faults": list(alarms(True)),
+        "not_good": bad,
+    }
+
+
+def _written_bytes() -> float:
+    with open("/proc/self/io") as file:
+        for line in file:
+            if line.startswith("write_bytes:"):
+                return float(line.split()[1])
+    return 0.0
+
+
+def _resident_bytes() -> float:
+    with open("/proc/self/statm") as file:
+        return float(file.read().split()[1]) * resource.getpagesize()
+
+
+def _cpu_s() -> float:
+    use = resource.getrusage(resource.RUSAGE_SELF)
+    return use.ru_utime + use.ru_stime

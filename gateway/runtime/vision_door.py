@@ -1,0 +1,112 @@
+"""The vision process's end of the daemon's control socket: readings out, newline JSON, each line answered by one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from gateway.core.errors import DoorRefused
+from gateway.core.reading import Reading
+
+AGAIN_S = 0.5
+ALIVE_S = 0.5  # at least each second is promised
+ANSWER_S = 5.0
+MOST_WAITING = 2000
+MOST_IN_A_LINE = 200
+
+log = logging.getLogger(__name__)
+
+
+class VisionDoor:
+    """Keeps the newest reading of each point, sends what changes, tells all again to a daemon that has come back."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._newest: dict[str, Reading] = {}
+        self._waiting: deque[Reading] = deque(maxlen=MOST_WAITING)
+        self._wake = asyncio.Event()
+        self._there: bool | None = None
+
+    def put(self, readings: Iterable[Reading]) -> None:
+        """Queues those readings whose value, quality, reason or count differs from what was said last."""
+        for reading in readings:
+            before = self._newest.get(reading.point)
+            if before is not None and _said(before) == _said(reading):
+                continue
+            self._newest[reading.point] = reading
+            self._waiting.append(reading)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Connects, speaks, and connects again for ever."""
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._path)
+            except OSError as error:
+                self._mark(False, str(error))
+            else:
+                try:
+                    await self._speak(reader, writer)
+                except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError, DoorRefused) as error:
+                    self._mark(False, str(error) or type(error).__name__)
+                finally:
+                    writer.close()
+                    with suppress(OSError):
+                        await writer.wait_closed()
+            await asyncio.sleep(AGAIN_S)
+
+    async def _speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _ask(reader, writer, {"op": "hello", "who": "vision"})
+        self._mark(True, "")
+        self._waiting.clear()
+        self._waiting.extend(self._newest.values())
+        while True:
+            if not self._waiting:
+                self._wake.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ALIVE_S):
+                        await self._wake.wait()
+            if self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_IN_A_LINE))]
+                try:
+                    await _ask(reader, writer, {"op": "readings", "readings": [to_line(reading) for reading in batch]})
+                except DoorRefused as error:  # the others' readings must still go out
+                    log.error("%s (%s)", error, ", ".join(reading.point for reading in batch))
+            else:
+                await _ask(reader, writer, {"op": "alive"})
+
+    def _mark(self, there: bool, reason: str) -> None:
+        if there != self._there:
+            log.info("the daemon is there") if there else log.warning("no daemon at %s: %s", self._path, reason)
+        self._there = there
+
+
+def to_line(reading: Reading) -> dict[str, Any]:
+    """A reading as the door takes it. now_s: CLOCK_MONOTONIC seconds, which all processes of a machine share."""
+    return {
+        "point": reading.point,
+        "value": reading.value,
+        "quality": reading.quality.value,
+        "reason": reading.reason,
+        "now_s": round(reading.now_s, 6),
+        "detail": reading.detail or {},
+    }
+
+
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: dict[str, Any]) -> None:
+    writer.write(json.dumps(request, ensure_ascii=False).encode() + b"\n")
+    async with asyncio.timeout(ANSWER_S):
+        await writer.drain()
+        line = await reader.readuntil(b"\n")
+    answer = json.loads(line)
+    if not isinstance(answer, dict) or answer.get("ok") is not True:
+        raise DoorRefused(f"the daemon refuses {request['op']}: {answer.get('error') if isinstance(answer, dict) else answer}")
+
+
+def _said(reading: Reading) -> tuple[object, ...]:
+    return reading.value, reading.quality, reading.reason, (reading.detail or {}).get("count")

@@ -1,0 +1,91 @@
+"""One camera's sight: pictures in, readings of its zones out. Composes motion gate, model, tracks, zones and dwell.
+
+Nothing here waits: the caller hands in pictures and times, so that a clip gives the same readings at any speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.config.site import Camera, Site
+from gateway.core.reading import Quality, Reading
+from gateway.vision import motion, presence, tracks, zones
+from gateway.vision.picture import to_bgr
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+class Seen(Protocol):
+    """A decoded picture, as the camera driver gives it."""
+
+    @property
+    def width_px(self) -> int: ...
+    @property
+    def height_px(self) -> int: ...
+    @property
+    def captured_s(self) -> float: ...
+    @property
+    def i420(self) -> Bytes: ...
+    @property
+    def luma(self) -> Bytes: ...
+
+
+class Eye:
+    """State of one camera. detect: BGR picture -> boxes (N, 4) xyxy in pixels, scores (N,). start, keep: scores of its model."""
+
+    def __init__(self, camera: Camera, site: Site, detect: Callable[[Bytes], tuple[Floats, Floats]], start: float, keep: float) -> None:
+        self._zones = camera.zones
+        self._points = points_of(camera, site)
+        self._detect = detect
+        self._start, self._keep = start, keep
+        self.looked = 0
+        self.skipped = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """After blindness: who was there before is unknown now."""
+        self._gate = motion.Gate()
+        self._tracks = tracks.Tracks()
+        self._presence = {zone.id: presence.Presence() for zone in self._zones}
+
+    def look(self, picture: Seen) -> list[Reading]:
+        """One reading for each point of this camera, dated by the picture's capture. Raises ModelRefused when the model fails."""
+        at_s = picture.captured_s
+        self._gate, worth_it = motion.step(self._gate, picture.luma, at_s)
+        if worth_it:
+            self.looked += 1
+            boxes, scores = self._detect(to_bgr(picture.i420))
+            self._tracks = tracks.step(self._tracks, boxes, scores, at_s, start=self._start, keep=self._keep)
+        else:
+            self.skipped += 1
+            self._tracks = tracks.freeze(self._tracks, at_s)
+        people = self._tracks.items
+        feet = zones.feet(np.array([track.box for track in people]).reshape(-1, 4), picture.width_px, picture.height_px)
+        readings = []
+        for zone in self._zones:
+            standing = {
+                track.id: presence.Standing(track.seen_s, track.score, track.found)
+                for track, within in zip(people, zones.inside(feet, zone.polygon), strict=True)
+                if within
+            }
+            now = presence.step(self._presence[zone.id], standing, at_s, zone.dwell_s)
+            self._presence[zone.id] = now
+            detail: dict[str, Any] = {"confidence": round(now.confidence, 2), "count": now.count}
+            readings += [Reading(point, now.occupied, now_s=at_s, detail=detail) for point in self._points[zone.id]]
+        return readings
+
+
+def points_of(camera: Camera, site: Site) -> dict[str, list[str]]:
+    """Zone id -> ids of the points that hang on it, for one camera."""
+    return {zone.id: [point.id for point in site.points if (point.camera, point.zone) == (camera.id, zone.id)] for zone in camera.zones}
+
+
+def blind_readings(camera: Camera, site: Site, reason: str, now_s: float) -> list[Reading]:
+    """All points of a camera that cannot be judged: bad, never "nobody there"."""
+    points = [point for ids in points_of(camera, site).values() for point in ids]
+    return [Reading(point, None, Quality.BAD, reason, now_s) for point in points]

@@ -1,0 +1,410 @@
+"""One uplink path: keeps a session up, pumps the outbox through it, takes receipts, and watches the silence.
+
+The retry policy lives here; `session.py` knows one connection, `outbox.py` knows what is owed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from gateway.contract.canonical import canonical
+from gateway.contract.envelope import rfc3339
+from gateway.contract.jws import Signer, TrustedKey
+from gateway.contract.receipt import read_receipt
+from gateway.contract.topics import Topics
+from gateway.core.delivery import RECEIVED, UNUSABLE, Board, History, Owed, Settlement
+from gateway.core.errors import BadMessage, BadSignature, LinkLost
+from gateway.uplink.outbox import ALARM_CLASS, BROKER, NO_SUBSCRIBERS, REFUSED_FROM, Entry, Outbox
+from gateway.uplink.session import Address, Session
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+BACK_OFF_FIRST_S = 0.5
+BACK_OFF_CAP_S = 30.0  # brokers; house rule
+STEADY_S = 10.0  # a session that lasted this long starts the back-off anew
+BAD_RECEIPT_HOLD_S = 60.0  # how long the local fault stands after the last bad receipt
+SUSPECT_S = 1.0  # MQTT 3.1.1 cannot say no: a link that ends this soon after a publish casts suspicion on its topic
+SUSPECT_TIMES = 3
+PAGE = 500
+STATES_IN_FLIGHT = 20
+
+Fault = Callable[[str, bool, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The supervision profile. heartbeat_s, keepalive_s: EN 50136-1 SP5 needs 90 s, SP6 20 s, end to end."""
+
+    heartbeat_s: float
+    keepalive_s: int
+    receipt_timeout_s: float
+    centre_silence_s: float
+    puback_timeout_s: float
+    telemetry_s: float
+
+
+SUPERVISION = {"sp5": (30.0, 40), "sp6": (5.0, 10)}  # heartbeat_s, keepalive_s
+
+
+@dataclass(slots=True)
+class Counts:
+    """What metrics tell of a path."""
+
+    connects: int = 0
+    losses: int = 0
+    up: bool = False
+    last_ack_at_s: float = 0.0
+    bad_receipts: int = 0
+    reason: str = ""
+
+
+class Link:
+    """One path.
+
+    fault(point, active, reason) reports the gateway's own faults; settle(list) stores receipts;
+    delivered(recipient, seconds) tells how long an alarm took from its reading to its receipt.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        address: Address,
+        topics: Topics,
+        source: str,
+        boot_id: str,
+        signer: Signer,
+        outbox: Outbox,
+        keys: dict[str, TrustedKey],
+        recipients: list[str],
+        timing: Timing,
+        window: int,
+        history: History,
+        board: Board,
+        settle: Callable[[list[Settlement]], None],
+        fault: Fault,
+        delivered: Callable[[str, float], None],
+    ) -> None:
+        self._path = path
+        self._address = address
+        self._topics = topics
+        self._source = source
+        self._boot_id = boot_id
+        self._signer = signer
+        self._outbox = outbox
+        self._keys = keys
+        self._recipients = recipients
+        self._timing = timing
+        self._window = window
+        self._history = history
+        self._board = board
+        self._settle = settle
+        self._fault = fault
+        self._delivered = delivered
+        self._wake = asyncio.Event()
+        self._settlements: list[Settlement] = []
+        self._connected_s = time.monotonic()
+        self._lost_s: float | None = None
+        self._bad_until_s = 0.0
+        self._suspects: dict[str, int] = {}
+        self._last_publish: dict[str, float] = {}
+        self._states_in_flight = 0
+        self.counts = Counts()
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep the path up until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_connected(), name=f"path:{self._path}:session")
+            tasks.create_task(self._watch(), name=f"path:{self._path}:watch")
+
+    async def _keep_connected(self) -> None:
+        failures = 0
+        while True:
+            began_s = time.monotonic()
+            try:
+                offline = self._signer.seal(self._status(online=False))
+                async with Session(self._address, self._topics.status, offline, self._window) as session:
+                    try:
+                        await self._serve(session)
+                    except asyncio.CancelledError:
+                        self._say_goodbye(session, offline)
+                        raise
+            except LinkLost as error:
+                self._note_loss(str(error))
+            failures = 0 if time.monotonic() - began_s > STEADY_S else failures + 1
+            cap_s = min(BACK_OFF_CAP_S, BACK_OFF_FIRST_S * 2 ** min(failures, 10))
+            await asyncio.sleep(0.05 + random.uniform(0, cap_s))
+
+    def _say_goodbye(self, session: Session, offline: bytes) -> None:
+        try:
+            session.publish(self._topics.status, offline, qos=1, retain=True)
+        except LinkLost:
+            pass  # the will says it
+        self._flush_settlements()
+
+    async def _serve(self, session: Session) -> None:
+        await session.subscribe(self._topics.receipt)
+        self._send(session, self._topics.status, self._status(online=True), retain=True)
+        self._send(session, self._topics.birth, self._board.birth(), retain=True)
+        self._send_heartbeat(session)
+        self._note_connected()
+        reason = ""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._receive(session), name=f"path:{self._path}:receive")
+                tasks.create_task(self._pump(session), name=f"path:{self._path}:pump")
+                tasks.create_task(self._clockwork(session), name=f"path:{self._path}:clockwork")
+        except* LinkLost as group:
+            reason = str(group.exceptions[0])
+        raise LinkLost(reason)
+
+    def _note_connected(self) -> None:
+        now_s = time.monotonic()
+        self._connected_s = now_s
+        self.counts.connects += 1
+        self.counts.up = True
+        self.counts.reason = ""
+        if self._lost_s is not None:
+            log.info("path %s is back after %.1f s", self._path, now_s - self._lost_s)
+        else:
+            log.info("path %s connected to %s:%d", self._path, self._address.host, self._address.port)
+        self._lost_s = None
+        self._wake.set()
+
+    def _note_loss(self, reason: str) -> None:
+        now_s = time.monotonic()
+        if self.counts.up or self._lost_s is None:
+            log.warning("path %s lost: %s", self._path, reason)
+            self._lost_s = now_s
+            self.counts.losses += 1
+        self._suspect(now_s)
+        self.counts.up = False
+        self.counts.reason = reason
+        self._outbox.link_lost()
+        self._states_in_flight = 0
+        self._last_publish.clear()
+
+    def _suspect(self, now_s: float) -> None:
+        """A 3.1.1 broker that forbids a topic acknowledges and then closes the socket: find the topic by repetition."""
+        if self._address.v5 or not self.counts.up:
+            return
+        recent = [name for name, at_s in self._last_publish.items() if now_s - at_s < SUSPECT_S]
+        for name in recent:
+            self._suspects[name] = self._suspects.get(name, 0) + 1
+            if self._suspects[name] >= SUSPECT_TIMES:
+                self._outbox.hold(name, REFUSED_FROM, now_s)
+                self._fault("gw-publish", True, f"the broker ends the session after each message on {self._topics.event(name)}")
+
+    # --- sending ---------------------------------------------------------------------------
+
+    async def _pump(self, session: Session) -> None:
+        while True:
+            self._wake.clear()
+            await self._page_in()
+            entries: list[Entry] = []
+            now_s = time.monotonic()
+            while len(entries) < 50 and (entry := self._outbox.next(now_s)) is not None:
+                self._outbox.sent(entry, now_s)
+                entries.append(entry)
+            missing = [entry.row for entry in entries if entry.body is None]
+            bodies = await self._history.bodies(missing) if missing else {}
+            for entry in entries:
+                body = entry.body if entry.body is not None else bodies[entry.row][1]
+                self._last_publish[entry.event_class] = now_s
+                session.publish_event(self._topics.event(entry.event_class), body, partial(self._acked, entry))
+            if not entries:
+                self._send_states(session)
+                await self._wake.wait()
+            else:
+                await asyncio.sleep(0)
+
+    async def _page_in(self) -> None:
+        """Bring owed events that only the journal holds into the outbox, a page at a time."""
+        outbox = self._outbox
+        if outbox.overflow_row is None or not outbox.has_room():
+            return
+        page = await self._history.owed(outbox.overflow_row - 1, PAGE)
+        outbox.overflow_row = None if len(page) < PAGE else page[-1].row + 1
+        now_s = time.monotonic()
+        for owed in page:
+            outbox.offer(entry_of(owed, now_s))
+        self._wake.set()
+
+    def _acked(self, entry: Entry, code: int) -> None:
+        now_s = time.monotonic()
+        self.counts.last_ack_at_s = time.time()
+        held = entry.event_class in self._outbox.holds
+        if not self._outbox.puback(entry.row, code, now_s):
+            topic = self._topics.event(entry.event_class)
+            self._fault("gw-publish", True, f"the broker refuses {topic}: reason code 0x{code:02x}")
+            log.warning("the broker refuses %s: reason code 0x%02x; set aside and probed", topic, code)
+        else:
+            if BROKER in entry.owed and code != NO_SUBSCRIBERS:
+                self._outbox.settle(entry, BROKER)
+                self._store(entry.row, BROKER, RECEIVED)
+            if held and not self._outbox.holds:
+                self._fault("gw-publish", False, "")
+        self._wake.set()
+
+    def _send_states(self, session: Session) -> None:
+        while self._states_in_flight < STATES_IN_FLIGHT and (state := self._board.next_state()) is not None:
+            self._states_in_flight += 1
+            self._send(session, self._topics.state(state[0]), state[1], retain=True, on_ack=self._state_acked)
+
+    def _state_acked(self, code: int) -> None:
+        self._states_in_flight -= 1
+        self._wake.set()
+
+    def _send(
+        self, session: Session, topic: str, message: dict[str, Any], *, retain: bool, on_ack: Callable[[int], None] | None = None
+    ) -> None:
+        session.publish(topic, self._signer.seal(message), qos=1, retain=retain, on_ack=on_ack)
+
+    def _status(self, *, online: bool) -> dict[str, Any]:
+        return {"source": self._source, "bootid": self._boot_id, "online": online, "at": rfc3339(time.time_ns() // 1_000_000)}
+
+    def _send_heartbeat(self, session: Session) -> None:
+        oldest_s = min((e.sealed_s for r in self._recipients if (e := self._outbox.oldest_owed(r)) is not None), default=None)
+        lowest = {name: {"epoch": f"{e:010d}", "sequence": f"{s:020d}"} for name, (e, s) in self._outbox.lowest_owed().items()}
+        message = {
+            "source": self._source,
+            "bootid": self._boot_id,
+            "at": rfc3339(time.time_ns() // 1_000_000),
+            "heartbeat_s": self._timing.heartbeat_s,
+            "lowest_owed": {name: lowest.get(name) for name in self._recipients},
+            "outbox_depth": len(self._outbox),
+            "outbox_oldest_s": 0 if oldest_s is None else round(time.monotonic() - oldest_s, 1),
+            **self._board.heartbeat(),
+        }
+        self._send(session, self._topics.heartbeat, message, retain=False)
+
+    async def _clockwork(self, session: Session) -> None:
+        """Heartbeats, telemetry, resends that fall due, and the broker that never acknowledges."""
+        heartbeat_s = telemetry_s = time.monotonic()
+        while True:
+            await asyncio.sleep(TICK_S)
+            now_s = time.monotonic()
+            oldest_s = self._outbox.oldest_in_flight_s()
+            if oldest_s is not None and now_s - oldest_s > self._timing.puback_timeout_s:
+                raise LinkLost(f"the broker has not acknowledged a message for {now_s - oldest_s:.0f} s")
+            if now_s - heartbeat_s >= self._timing.heartbeat_s:
+                heartbeat_s += self._timing.heartbeat_s
+                self._send_heartbeat(session)
+            if now_s - telemetry_s >= self._timing.telemetry_s:
+                telemetry_s += self._timing.telemetry_s
+                values = self._board.telemetry()
+                if values is not None:
+                    expiry_s = max(1, round(3 * self._timing.telemetry_s))
+                    session.publish(self._topics.telemetry, canonical(values), qos=0, retain=False, expiry_s=expiry_s)
+            due_s = self._outbox.next_due_s()
+            if due_s is not None and due_s <= now_s:
+                self._wake.set()
+            for name in [name for name, at_s in self._last_publish.items() if now_s - at_s > SUSPECT_S]:
+                del self._last_publish[name]
+                if self._suspects.pop(name, 0) >= SUSPECT_TIMES and not self._outbox.holds:
+                    self._fault("gw-publish", False, "")
+            if not self._outbox.in_flight:
+                self._wake.set()  # states that changed without an event
+
+    # --- receiving -------------------------------------------------------------------------
+
+    async def _receive(self, session: Session) -> None:
+        async for topic, payload, retained in session.messages():
+            if topic == self._topics.receipt and not retained:
+                await self._take_receipt(payload)
+
+    async def _take_receipt(self, payload: bytes) -> None:
+        try:
+            receipt = read_receipt(payload, self._keys, self._source)
+        except (BadMessage, BadSignature) as error:
+            self._bad_receipt(str(error))
+            return
+        settled, wrong, unknown = self._outbox.receipt(receipt.recipient, receipt.items, unusable=receipt.unusable)
+        state = UNUSABLE if receipt.unusable else RECEIVED
+        for entry in settled:
+            if entry.row > 0:
+                self._store(entry.row, receipt.recipient, state)
+            if entry.cause_s and entry.event_class == ALARM_CLASS and not receipt.unusable:
+                self._delivered(receipt.recipient, time.monotonic() - entry.cause_s)
+        if unknown:
+            found = await self._history.known(unknown)
+            digests = dict(receipt.items)
+            for event_id in unknown:
+                if event_id in found and found[event_id][1] == digests[event_id]:
+                    self._store(found[event_id][0], receipt.recipient, state)  # settled before, or not paged in yet
+                else:
+                    wrong.append(event_id)
+        for event_id in wrong[:3]:
+            self._bad_receipt(f"is for event {event_id[:48]}, which is not ours or has another sha-256")
+        if receipt.unusable and settled:
+            self._fault(f"gw-centre-{receipt.recipient}", True, f"cannot use event {settled[0].id}: {receipt.reason}")
+
+    def _bad_receipt(self, reason: str) -> None:
+        self.counts.bad_receipts += 1
+        if time.monotonic() > self._bad_until_s:
+            log.warning("a receipt was not believed: %s", reason)
+            self._fault("gw-receipt", True, reason)
+        self._bad_until_s = time.monotonic() + BAD_RECEIPT_HOLD_S
+
+    def _store(self, row: int, recipient: str, state: int) -> None:
+        self._settlements.append(Settlement(row, recipient, state, time.time_ns() // 1_000_000))
+        if len(self._settlements) >= 256:
+            self._flush_settlements()
+
+    def _flush_settlements(self) -> None:
+        if self._settlements:
+            self._settle(self._settlements)
+            self._settlements = []
+
+    # --- watching --------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Local faults that hold whether or not there is a session."""
+        silent: set[str] = set()
+        down = bad = False
+        while True:
+            await asyncio.sleep(1.0)
+            now_s = time.monotonic()
+            self._flush_settlements()
+            if down == self.counts.up:
+                down = not self.counts.up
+                self._fault(f"gw-path-{self._path}", down, self.counts.reason)
+            for recipient in self._recipients:
+                oldest = self._outbox.oldest_owed(recipient)
+                waiting_s = 0.0 if oldest is None else now_s - max(oldest.sealed_s, self._connected_s)
+                if waiting_s > self._timing.centre_silence_s and recipient not in silent:
+                    silent.add(recipient)
+                    self._fault(f"gw-centre-{recipient}", True, f"no receipt for {waiting_s:.0f} s")
+                elif recipient in silent and waiting_s <= self._timing.centre_silence_s:
+                    silent.discard(recipient)
+                    self._fault(f"gw-centre-{recipient}", False, "")
+            if bad != (now_s < self._bad_until_s):
+                bad = not bad
+                if not bad:
+                    self._fault("gw-receipt", False, "")
+
+
+def entry_of(owed: Owed, now_s: float) -> Entry:
+    """An outbox entry for an event that is in the journal only."""
+    return Entry(
+        row=owed.row,
+        id=owed.id,
+        event_class=owed.event_class,
+        priority=owed.priority,
+        sha256=owed.sha256,
+        epoch=owed.epoch,
+        sequence=owed.sequence,
+        owed=set(owed.recipients),
+        sealed_s=now_s,
+    )

@@ -1,0 +1,174 @@
+"""One MQTT session to one broker: aiomqtt (over paho-mqtt) with what alarm delivery needs on top.
+
+aiomqtt 2.5 throws the PUBACK's reason code away and, when the link drops, lets a publish hang until its
+timeout. Here a publish returns at once, and its callback gets the code; the link's end is one future.
+A session object lives for one connection; who tries again, and when, is decided in `link.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from gateway.core.errors import LinkLost
+
+CONNECT_TIMEOUT_S = 10.0
+SESSION_EXPIRY_S = 86_400  # the broker keeps receipts for us this long
+
+OnAck = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where and as whom to connect. keepalive_s: the broker drops us after 1.5 times that."""
+
+    host: str
+    port: int
+    client_id: str
+    v5: bool
+    keepalive_s: int
+    tls: ssl.SSLContext | None = None
+    username: str | None = None
+    password: str | None = None
+    source_address: str = ""
+
+
+class Session:
+    """An open session; use as an async context manager. Raises LinkLost from every call once it has ended."""
+
+    def __init__(self, address: Address, will_topic: str, will: bytes, window: int) -> None:
+        self._address = address
+        self._client = _Client(
+            address.host,
+            address.port,
+            identifier=address.client_id,
+            protocol=aiomqtt.ProtocolVersion.V5 if address.v5 else aiomqtt.ProtocolVersion.V311,
+            will=aiomqtt.Will(will_topic, will, qos=1, retain=True),
+            keepalive=address.keepalive_s,
+            tls_context=address.tls,
+            username=address.username,
+            password=address.password,
+            bind_address=address.source_address,
+            timeout=CONNECT_TIMEOUT_S,
+            max_inflight_messages=window + 100,  # states and heartbeats go beside the events
+            max_queued_incoming_messages=10_000,
+            **_clean(address.v5),
+        )
+        self._client.pending_calls_threshold = 1_000_000
+
+    async def __aenter__(self) -> Session:
+        try:
+            await self._client.__aenter__()
+        except (aiomqtt.MqttError, OSError, ValueError) as error:
+            await self._client.forget()
+            raise LinkLost(self._explain(error)) from error
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        try:
+            await self._client.__aexit__(None, None, None)
+        except (aiomqtt.MqttError, OSError):
+            pass  # it was lost already, which is what the caller was told
+        await self._client.forget()
+
+    def publish_event(self, topic: str, payload: bytes, on_ack: OnAck) -> None:
+        """Hand an event to the connection at QoS 1. on_ack(reason code) is called with the broker's PUBACK."""
+        self._send(topic, payload, 1, False, _EVENT, on_ack)
+
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool, on_ack: OnAck | None = None, expiry_s: int = 0) -> None:
+        """Hand any other message to the connection. expiry_s: the broker may drop it after so long (MQTT 5)."""
+        self._send(topic, payload, qos, retain, _properties("application/json", expiry_s) if expiry_s else _JSON, on_ack)
+
+    def _send(self, topic: str, payload: bytes, qos: int, retain: bool, properties: Properties, on_ack: OnAck | None) -> None:
+        try:
+            self._client.send(topic, payload, qos, retain, properties if self._address.v5 else None, on_ack)
+        except (aiomqtt.MqttError, ValueError) as error:
+            raise LinkLost(f"not sent: {error}") from error
+
+    async def subscribe(self, topic: str) -> None:
+        """Subscribe at QoS 1. Raises LinkLost when the broker does not grant it."""
+        try:
+            granted = await self._client.subscribe(topic, qos=1)
+        except aiomqtt.MqttError as error:
+            raise LinkLost(f"subscribing {topic}: {error}") from error
+        for code in granted or ():
+            value = code if isinstance(code, int) else code.value
+            if value >= 0x80:
+                raise LinkLost(f"the broker refuses the subscription to {topic}: reason code 0x{value:02x}")
+
+    async def messages(self) -> AsyncIterator[tuple[str, bytes, bool]]:
+        """(topic, payload, retained) of what arrives. Raises LinkLost when the link ends."""
+        try:
+            async for message in self._client.messages:
+                payload = message.payload
+                yield str(message.topic), payload if isinstance(payload, bytes) else str(payload or "").encode(), bool(message.retain)
+        except aiomqtt.MqttError as error:
+            raise LinkLost(f"the link ended: {error}") from error
+        raise LinkLost("the link ended")
+
+    def _explain(self, error: BaseException) -> str:
+        """What to do about a refused connection."""
+        where = f"{self._address.host}:{self._address.port}"
+        text = str(error)
+        if "protocol version" in text.lower() and self._address.v5:
+            return f'{where} does not speak MQTT 5; set protocol = "3.1.1" for this path ({text})'
+        if "timed out" in text.lower() and self._address.tls is not None:
+            return f"{where} closed the TLS session without a word; brokers do that when they want a client certificate ({text})"
+        return f"{where}: {text}"
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt's client with the PUBACK's reason code handed out."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._on_acks: dict[int, OnAck] = {}
+
+    def send(self, topic: str, payload: bytes, qos: int, retain: bool, properties: Properties | None, on_ack: OnAck | None) -> None:
+        if self._disconnected.done():
+            raise aiomqtt.MqttError("the link ended")
+        info = self._client.publish(topic, payload, qos, retain, properties)
+        if info.rc:
+            raise aiomqtt.MqttCodeError(info.rc, "not sent")
+        if on_ack is not None:
+            self._on_acks[info.mid] = on_ack
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any = None) -> None:
+        on_ack = self._on_acks.pop(mid, None)
+        if on_ack is not None:
+            on_ack(int(reason_code.value))
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    async def forget(self) -> None:
+        """Retrieve the exceptions of aiomqtt's own futures, which would otherwise complain on stderr."""
+        self._on_acks.clear()
+        for future in (self._connected, self._disconnected):
+            if isinstance(future, asyncio.Future) and future.done() and not future.cancelled():
+                future.exception()
+
+
+def _clean(v5: bool) -> dict[str, Any]:
+    if not v5:
+        return {"clean_session": False}
+    properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = SESSION_EXPIRY_S
+    return {"clean_start": False, "properties": properties}
+
+
+def _properties(content_type: str, expiry_s: int = 0) -> Any:
+    properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.ContentType = content_type
+    if expiry_s:
+        properties.MessageExpiryInterval = expiry_s
+    return properties
+
+
+_EVENT = _properties("application/cloudevents+json")
+_JSON = _properties("application/json")

@@ -1,0 +1,220 @@
+"""The simulated school's HTTP API, on loopback: what is there, and what shall happen.
+
+    GET    /health                             {"ok": true}
+    GET    /points                             point id -> device, signal, kind, role, present value (contacts: true = active)
+    POST   /points/{id}                        {"value": ...} or {"press_ms": 300}
+    GET    /devices                            device id -> bus, unit, profile, fault, signals with their values
+    POST   /devices/{id}/signals/{signal}      {"value": ...}
+    POST   /devices/{id}/fault                 {"kind": "silent", "ms": 0, "code": 4}; DELETE heals
+    POST   /devices/{id}/restart               power off and on
+    POST   /buses/{id}/unplug, /buses/{id}/plug
+    POST   /cameras/{id}                       {"person": true, "freeze": false, "black": false}
+    GET    /stats                              requests per device and bus; per point when it was set and first read
+
+Every POST and DELETE answers {"at_ns": when the change was made}, in ns of CLOCK_MONOTONIC. Errors: 400, 404 with {"error": ...}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from simulators.errors import SimError
+from simulators.faults import Fault
+from simulators.school import School, Unknown
+
+Handler = Callable[[Request], Awaitable[JSONResponse]]
+LOOPBACK = "127.0.0.1"
+
+
+class _Api:
+    """The handlers, one for each line of the table above."""
+
+    def __init__(self, school: School) -> None:
+        self.school = school
+
+    async def health(self, request: Request) -> JSONResponse:
+        return JSONResponse({"ok": True, "site": self.school.plan.id})
+
+    async def points(self, request: Request) -> JSONResponse:
+        return JSONResponse(
+            {
+                point.id: {
+                    "device": point.device,
+                    "signal": point.signal,
+                    "kind": self.school.devices[point.device].profile.signals[point.signal].kind,
+                    "role": point.role,
+                    "value": self.school.point_value(point.id),
+                }
+                for point in self.school.points.values()
+            }
+        )
+
+    async def set_point(self, request: Request) -> JSONResponse:
+        point_id, body = request.path_params["id"], await _body(request)
+        match body:
+            case {"press_ms": int(press_ms), **rest} if not rest:
+                return _done(self.school.press_point(point_id, press_ms))
+            case {"value": bool() | int() | float() | str() as value, **rest} if not rest:
+                return _done(self.school.set_point(point_id, value))
+        raise ValueError('give either {"value": ...} or {"press_ms": whole number}')
+
+    async def devices(self, request: Request) -> JSONResponse:
+        plans = {plan.id: plan for plan in self.school.plan.devices}
+        return JSONResponse(
+            {
+                device.id: {
+                    "bus": plans[device.id].bus,
+                    "unit": device.unit,
+                    "profile": device.profile.id,
+                    "fault": asdict(device.fault) if device.fault else None,
+                    "signals": {name: device.get(name) for name in device.profile.signals},
+                }
+                for device in self.school.devices.values()
+            }
+        )
+
+    async def set_signal(self, request: Request) -> JSONResponse:
+        match await _body(request):
+            case {"value": bool() | int() | float() | str() as value, **rest} if not rest:
+                return _done(self.school.set_signal(request.path_params["id"], request.path_params["signal"], value))
+        raise ValueError('give {"value": ...}')
+
+    async def set_fault(self, request: Request) -> JSONResponse:
+        body = await _body(request)
+        if not isinstance(body.get("kind"), str) or not set(body) <= {"kind", "ms", "code"}:
+            raise ValueError('give {"kind": "silent"}, with "ms" for late or "code" for exception')
+        if not all(isinstance(body.get(key, 0), int) for key in ("ms", "code")):
+            raise ValueError("ms and code are whole numbers")
+        self.school.set_fault(request.path_params["id"], Fault(**body))
+        return _done(time.monotonic_ns())
+
+    async def heal(self, request: Request) -> JSONResponse:
+        self.school.set_fault(request.path_params["id"], None)
+        return _done(time.monotonic_ns())
+
+    async def restart(self, request: Request) -> JSONResponse:
+        return _done(self.school.device(request.path_params["id"]).restart())
+
+    async def unplug(self, request: Request) -> JSONResponse:
+        await self.school.unplug(request.path_params["id"])
+        return _done(time.monotonic_ns())
+
+    async def plug(self, request: Request) -> JSONResponse:
+        await self.school.plug(request.path_params["id"])
+        return _done(time.monotonic_ns())
+
+    async def set_camera(self, request: Request) -> JSONResponse:
+        return _done(self.school.set_camera(request.path_params["id"], await _body(request)))
+
+    async def stats(self, request: Request) -> JSONResponse:
+        school = self.school
+        points = {}
+        for point in school.points.values():
+            change = school.devices[point.device].changes.get(point.signal)
+            points[point.id] = {
+                "changed_ns": change.at_ns if change else None,
+                "first_read_ns": change.first_read_ns if change else None,
+            }
+        return JSONResponse(
+            {
+                "now_ns": time.monotonic_ns(),
+                "devices": {device.id: asdict(device.traffic) for device in school.devices.values()},
+                "buses": {
+                    bus_id: {"address": wire.address, "plugged": wire.plugged, **asdict(wire.traffic)}
+                    for bus_id, wire in school.wires.items()
+                },
+                "points": points,
+            }
+        )
+
+
+def application(school: School) -> Starlette:
+    """The API of one school."""
+    api = _Api(school)
+    routes: list[tuple[str, str, Handler]] = [
+        ("GET", "/health", api.health),
+        ("GET", "/points", api.points),
+        ("POST", "/points/{id}", api.set_point),
+        ("GET", "/devices", api.devices),
+        ("POST", "/devices/{id}/signals/{signal}", api.set_signal),
+        ("POST", "/devices/{id}/fault", api.set_fault),
+        ("DELETE", "/devices/{id}/fault", api.heal),
+        ("POST", "/devices/{id}/restart", api.restart),
+        ("POST", "/buses/{id}/unplug", api.unplug),
+        ("POST", "/buses/{id}/plug", api.plug),
+        ("POST", "/cameras/{id}", api.set_camera),
+        ("GET", "/stats", api.stats),
+    ]
+    return Starlette(
+        routes=[Route(path, handler, methods=[method]) for method, path, handler in routes],
+        exception_handlers={Unknown: _unknown, ValueError: _wrong, SimError: _wrong},
+    )
+
+
+def listen(port: int) -> socket.socket:
+    """A loopback socket for the API; port 0 takes a free one. SimError when the port is busy."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((LOOPBACK, port))
+    except OSError as error:
+        sock.close()
+        raise SimError(f"cannot open the HTTP API on {LOOPBACK}:{port}: {error.strerror or error}") from error
+    return sock
+
+
+class ApiServer(uvicorn.Server):
+    """The HTTP server; leaves signals to the program that runs it. End it with `should_exit = True`."""
+
+    def __init__(self, school: School) -> None:
+        super().__init__(
+            uvicorn.Config(application(school), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+        )
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body(), parse_constant=_no_number)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the body is not text: {error}") from error
+    if isinstance(body, dict):
+        return body
+    raise ValueError("the body is not a JSON object")
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _done(at_ns: int) -> JSONResponse:
+    return JSONResponse({"at_ns": at_ns})
+
+
+async def _unknown(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, status_code=404)
+
+
+async def _wrong(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, status_code=400)

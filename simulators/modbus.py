@@ -1,0 +1,216 @@
+"""A Modbus server's codec: requests in, replies out, in the two wire formats.
+
+MBAP (Modbus TCP)   transaction 2 | protocol 2 (= 0) | length 2 | unit 1 | data unit
+RTU                 unit 1 | data unit | CRC-16 2 (low byte first)
+data unit           function 1 | data; an exception reply is function + 0x80 | code
+
+Source: MODBUS Application Protocol V1.1b3, MODBUS over Serial Line V1.02. Written for the simulators alone, without the
+library that the gateway uses, so that one bug cannot hide in both ends.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+READ_COILS, READ_DISCRETES, READ_HOLDINGS, READ_INPUTS = 1, 2, 3, 4
+WRITE_COIL, WRITE_HOLDING, WRITE_COILS, WRITE_HOLDINGS = 5, 6, 15, 16
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, NO_TARGET = 1, 2, 3, 11
+
+AREA_OF = {
+    READ_COILS: "coil",
+    READ_DISCRETES: "discrete",
+    READ_HOLDINGS: "holding",
+    READ_INPUTS: "input",
+    WRITE_COIL: "coil",
+    WRITE_COILS: "coil",
+    WRITE_HOLDING: "holding",
+    WRITE_HOLDINGS: "holding",
+}
+MAX_COUNT = {READ_COILS: 2000, READ_DISCRETES: 2000, READ_HOLDINGS: 125, READ_INPUTS: 125, WRITE_COILS: 1968, WRITE_HOLDINGS: 123}
+MBAP_BYTES = 7
+RTU_MAX_BYTES = 256
+
+
+class Refused(Exception):
+    """The server answers with this exception code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"exception {code}")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a master asks. values: bits (0, 1) or registers to write; empty for a read."""
+
+    function: int
+    area: str
+    address: int
+    count: int
+    values: tuple[int, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        return bool(self.values)
+
+
+def parse_request(pdu: bytes) -> Request:
+    """The request in a data unit. Refused with code 1 (function unknown), 2 (past 65535) or 3 (counts that do not fit)."""
+    function = pdu[0] if pdu else 0
+    area = AREA_OF.get(function)
+    if area is None:
+        raise Refused(ILLEGAL_FUNCTION)
+    if len(pdu) < 5:
+        raise Refused(ILLEGAL_VALUE)
+    address, second = struct.unpack_from(">HH", pdu, 1)
+    if function in (WRITE_COIL, WRITE_HOLDING):
+        return Request(function, area, address, 1, (_single(function, second, len(pdu)),))
+    if not 1 <= second <= MAX_COUNT[function]:
+        raise Refused(ILLEGAL_VALUE)
+    if address + second > 0x10000:
+        raise Refused(ILLEGAL_ADDRESS)
+    if function in (WRITE_COILS, WRITE_HOLDINGS):
+        return Request(function, area, address, second, _many(function, second, pdu))
+    if len(pdu) != 5:
+        raise Refused(ILLEGAL_VALUE)
+    return Request(function, area, address, second)
+
+
+def _single(function: int, value: int, pdu_bytes: int) -> int:
+    if pdu_bytes != 5 or (function == WRITE_COIL and value not in (0xFF00, 0x0000)):
+        raise Refused(ILLEGAL_VALUE)
+    return int(value == 0xFF00) if function == WRITE_COIL else value
+
+
+def _many(function: int, count: int, pdu: bytes) -> tuple[int, ...]:
+    data = pdu[6:]
+    wanted = (count + 7) // 8 if function == WRITE_COILS else 2 * count
+    if len(pdu) < 6 or pdu[5] != wanted or len(data) != wanted:
+        raise Refused(ILLEGAL_VALUE)
+    if function == WRITE_COILS:
+        return unpack_bits(data, count)
+    return struct.unpack(f">{count}H", data)
+
+
+def pack_bits(bits: list[int]) -> bytes:
+    """Eight to a byte, the first one lowest."""
+    out = bytearray((len(bits) + 7) // 8)
+    for i, bit in enumerate(bits):
+        out[i // 8] |= (bit & 1) << i % 8
+    return bytes(out)
+
+
+def unpack_bits(data: bytes, count: int) -> tuple[int, ...]:
+    return tuple(data[i // 8] >> i % 8 & 1 for i in range(count))
+
+
+def read_reply(request: Request, values: list[int]) -> bytes:
+    """Reply to a read: bits or registers, as many as were asked for."""
+    body = pack_bits(values) if request.area in ("coil", "discrete") else struct.pack(f">{len(values)}H", *values)
+    return bytes((request.function, len(body))) + body
+
+
+def write_reply(pdu: bytes) -> bytes:
+    """Reply to a write: the first five bytes of the request again."""
+    return pdu[:5]
+
+
+def exception_reply(function: int, code: int) -> bytes:
+    return bytes((function | 0x80, code))
+
+
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+        table.append(value)
+    return tuple(table)
+
+
+_CRC = _crc_table()
+
+
+def crc16(data: bytes) -> bytes:
+    """CRC-16 of Modbus (polynomial 0xA001, start 0xFFFF), low byte first as on the wire."""
+    crc = 0xFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]
+    return struct.pack("<H", crc)
+
+
+def rtu_frame(unit: int, pdu: bytes) -> bytes:
+    body = bytes((unit,)) + pdu
+    return body + crc16(body)
+
+
+def mbap_frame(transaction: int, unit: int, pdu: bytes, protocol: int = 0) -> bytes:
+    return struct.pack(">HHHB", transaction, protocol, len(pdu) + 1, unit) + pdu
+
+
+@dataclass(slots=True)
+class MbapReceiver:
+    """Cuts a TCP stream into requests. ValueError when it is not Modbus TCP: the server then hangs up."""
+
+    _held: bytes = b""
+
+    def feed(self, data: bytes) -> list[tuple[int, int, bytes]]:
+        """(transaction, unit, data unit) of each request that is now whole."""
+        self._held += data
+        found = []
+        while len(self._held) >= MBAP_BYTES:
+            transaction, protocol, length, unit = struct.unpack_from(">HHHB", self._held)
+            if protocol != 0 or not 2 <= length <= 254:
+                raise ValueError(f"not Modbus TCP: protocol {protocol}, length {length}")
+            if len(self._held) < 6 + length:
+                break
+            found.append((transaction, unit, self._held[MBAP_BYTES : 6 + length]))
+            self._held = self._held[6 + length :]
+        return found
+
+
+@dataclass(slots=True)
+class RtuReceiver:
+    """Finds request frames on a serial line.
+
+    A known function tells the length. What never becomes a frame (noise, an unknown function) is judged when the line
+    falls silent: call `silence()` then. `bad` counts what was thrown away.
+    """
+
+    bad: int = 0
+    held: bytes = field(default=b"")
+
+    def feed(self, data: bytes) -> list[tuple[int, bytes, int]]:
+        """(unit, data unit, bytes on the wire) of each request that is now whole and has a good CRC."""
+        self.held += data
+        found = []
+        while (size := _rtu_request_bytes(self.held)) and len(self.held) >= size:
+            frame, self.held = self.held[:size], self.held[size:]
+            if crc16(frame[:-2]) == frame[-2:]:
+                found.append((frame[0], frame[1:-2], size))
+            else:
+                self.bad += 1
+        if len(self.held) > RTU_MAX_BYTES:
+            self.held = b""
+            self.bad += 1
+        return found
+
+    def silence(self) -> list[tuple[int, bytes, int]]:
+        """What the silence made whole: a frame with an unknown function, or nothing."""
+        frame, self.held = self.held, b""
+        if not frame:
+            return []
+        if len(frame) >= 4 and crc16(frame[:-2]) == frame[-2:]:
+            return [(frame[0], frame[1:-2], len(frame))]
+        self.bad += 1
+        return []
+
+
+def _rtu_request_bytes(held: bytes) -> int:
+    """Length of the request frame that begins here; 0 while it cannot be told."""
+    if len(held) < 2:
+        return 0
+    if held[1] in (WRITE_COILS, WRITE_HOLDINGS):
+        return 9 + held[6] if len(held) > 6 else 0
+    return 8 if held[1] in AREA_OF else 0

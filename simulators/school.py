@@ -1,0 +1,220 @@
+"""A simulated school: every bus and device of a site file on real wires, with its points to act on."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import importlib
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from simulators.device import Device
+from simulators.encode import Value
+from simulators.errors import SimError
+from simulators.faults import Fault
+from simulators.profiles import Profile
+from simulators.serial_line import SerialLine
+from simulators.site import BusPlan, CameraPlan, DevicePlan, PointPlan, SitePlan
+from simulators.wires import TcpWire, WireTraffic
+
+LONGEST_PRESS_MS = 600_000
+
+
+class Unknown(Exception):
+    """There is no point, device, signal or bus of that name. The message names the near miss."""
+
+
+class Wire(Protocol):
+    """A bus that can be unplugged and plugged in again."""
+
+    traffic: WireTraffic
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def plugged(self) -> bool: ...
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class CameraServer(Protocol):
+    """A simulated camera, as `simulators.camera` makes it."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def set(self, **scene: Any) -> None: ...
+
+
+class School:
+    """Wires, devices and points of one site. `async with` plugs everything in and takes it down again."""
+
+    def __init__(self, plan: SitePlan, delay_s: float = 0.005, jitter_s: float = 0.0, cameras: bool = True) -> None:
+        self.plan = plan
+        self.devices = {each.id: Device(each.id, each.unit, each.profile) for each in plan.devices}
+        self.points = {point.id: point for point in plan.points}
+        self.wires: dict[str, Wire] = {}
+        for bus in plan.buses:
+            units = {each.unit: self.devices[each.id] for each in plan.devices if each.bus == bus.id}
+            self.wires[bus.id] = _wire(bus, units, delay_s, jitter_s)
+        for point in plan.points:
+            if point.normally_closed and self._kind(point) == "contact":
+                self.devices[point.device].rest(point.signal, True)
+        self.cameras: dict[str, CameraServer] = {}
+        self._with_cameras = cameras
+        self._releases: dict[tuple[str, str], asyncio.TimerHandle] = {}
+
+    async def __aenter__(self) -> School:
+        try:
+            for wire in self.wires.values():
+                await wire.start()
+            if self._with_cameras and self.plan.cameras:
+                self.cameras = open_cameras(self.plan.cameras)
+        except SimError:
+            await self._down()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._down()
+
+    async def _down(self) -> None:
+        for release in self._releases.values():
+            release.cancel()
+        for camera in self.cameras.values():
+            camera.stop()
+        for wire in self.wires.values():
+            await wire.stop()
+
+    # --- what happens in the school ------------------------------------------------------------------
+
+    def point_value(self, point_id: str) -> Value:
+        """Present value of a point; contacts are true when active, whatever way they are wired."""
+        point = self.point(point_id)
+        value = self.devices[point.device].get(point.signal)
+        return not value if self._inverted(point) else value
+
+    def set_point(self, point_id: str, value: Value) -> int:
+        """Sets a point, contacts in their active sense; returns when (monotonic ns). ValueError for what it cannot hold."""
+        point = self.point(point_id)
+        self._forget_release(point.device, point.signal)
+        if self._kind(point) == "contact" and value not in (0, 1):
+            raise ValueError(f"{point_id} is a contact: true or false, not {value!r}")
+        return self.devices[point.device].set(point.signal, not value if self._inverted(point) else value)
+
+    def press_point(self, point_id: str, press_ms: int) -> int:
+        """Makes a point active for `press_ms`; a counter counts one, a latch is set. Returns when it began (monotonic ns)."""
+        point = self.point(point_id)
+        if not 0 < press_ms <= LONGEST_PRESS_MS:
+            raise ValueError(f"press_ms is 1 to {LONGEST_PRESS_MS}, not {press_ms}")
+        self._forget_release(point.device, point.signal)
+        device = self.devices[point.device]
+        at_ns = device.press(point.signal)
+        self._releases[point.device, point.signal] = asyncio.get_running_loop().call_later(
+            press_ms / 1000, device.release, point.signal
+        )  # fmt: skip
+        return at_ns
+
+    def set_signal(self, device_id: str, signal: str, value: Value) -> int:
+        """Sets a signal of a device as its sensor would, no matter how a point is wired to it. Returns when (monotonic ns)."""
+        device = self.device(device_id)
+        if signal not in device.profile.signals:
+            raise Unknown(_near(f"device {device_id} has no signal", signal, device.profile.signals))
+        self._forget_release(device_id, signal)
+        return device.set(signal, value)
+
+    def set_camera(self, camera_id: str, scene: dict[str, Any]) -> int:
+        """Changes what a camera sees: person, freeze, black. Returns when (monotonic ns)."""
+        if camera_id not in self.cameras:
+            known = [camera.id for camera in self.plan.cameras]
+            why = f"camera {camera_id} is not simulated" if camera_id in known else _near("no camera", camera_id, known)
+            raise Unknown(why)
+        try:
+            self.cameras[camera_id].set(**scene)
+        except TypeError as error:
+            raise ValueError(f"camera {camera_id}: {error}") from error
+        return time.monotonic_ns()
+
+    def set_fault(self, device_id: str, fault: Fault | None) -> None:
+        """Lets a device go wrong, or heals it."""
+        self.device(device_id).fault = fault
+
+    async def unplug(self, bus_id: str) -> None:
+        await self.wire(bus_id).stop()
+
+    async def plug(self, bus_id: str) -> None:
+        await self.wire(bus_id).start()
+
+    # --- who is there --------------------------------------------------------------------------------
+
+    def point(self, point_id: str) -> PointPlan:
+        if point_id not in self.points:
+            raise Unknown(_near("no point", point_id, self.points))
+        return self.points[point_id]
+
+    def device(self, device_id: str) -> Device:
+        if device_id not in self.devices:
+            raise Unknown(_near("no device", device_id, self.devices))
+        return self.devices[device_id]
+
+    def wire(self, bus_id: str) -> Wire:
+        if bus_id not in self.wires:
+            raise Unknown(_near("no bus", bus_id, self.wires))
+        return self.wires[bus_id]
+
+    def _kind(self, point: PointPlan) -> str:
+        return self.devices[point.device].profile.signals[point.signal].kind
+
+    def _inverted(self, point: PointPlan) -> bool:
+        return point.normally_closed and self._kind(point) == "contact"
+
+    def _forget_release(self, device_id: str, signal: str) -> None:
+        """A newer press or value overrides the end of the last press."""
+        release = self._releases.pop((device_id, signal), None)
+        if release is not None:
+            release.cancel()
+
+
+def lone_device(profile: Profile, unit: int, bus: BusPlan) -> SitePlan:
+    """A site that is one device alone, each of its signals a point of the same name."""
+    device = DevicePlan("device", bus.id, unit, profile)
+    points = tuple(PointPlan(name, "", device.id, name) for name in profile.signals)
+    return SitePlan(Path(), "bench", profile.summary, (bus,), (device,), points, ())
+
+
+def open_cameras(plans: Iterable[CameraPlan]) -> dict[str, CameraServer]:
+    """Starts the cameras with a local rtsp:// address. Without the camera part, or its libraries, says so and goes on."""
+    try:
+        module = importlib.import_module("simulators.camera")
+    except ImportError as error:
+        print(f"cameras are not simulated: {error}", file=sys.stderr, flush=True)
+        return {}
+    servers: dict[str, CameraServer] = {}
+    for plan in plans:
+        url = urlsplit(plan.url)
+        if url.scheme != "rtsp" or url.hostname not in ("127.0.0.1", "localhost", "::1"):
+            print(f"camera {plan.id} is not simulated: {plan.url} is not an rtsp:// address of this machine", file=sys.stderr, flush=True)
+            continue
+        server: CameraServer = module.CameraServer(url.hostname, url.port or 554, url.path)
+        try:
+            server.start()
+        except OSError as error:
+            for other in servers.values():
+                other.stop()
+            raise SimError(f"cannot open camera {plan.id} at {plan.url}: {error}") from error
+        servers[plan.id] = server
+    return servers
+
+
+def _wire(bus: BusPlan, units: dict[int, Device], delay_s: float, jitter_s: float) -> Wire:
+    if bus.link is not None:
+        return SerialLine(bus.link, bus.baud, units, delay_s, jitter_s)
+    return TcpWire(bus.host, bus.port, bus.transport, units)
+
+
+def _near(what: str, name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"{what} {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
