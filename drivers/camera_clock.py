@@ -42,8 +42,9 @@ class Pace:
         """True for a picture that is to be analysed. Stamps that go back begin anew."""
         back = stamp_s < self._last_s
         self._last_s = stamp_s
-        if not back and stamp_s < self._due_s - 0.1 * self._period_s:  # a tenth for jitter
+        jitter_s = 0.1 * self._period_s
+        if not back and stamp_s < self._due_s - jitter_s:
             return False
         follows = self._due_s + self._period_s
-        self._due_s = follows if stamp_s < follows <= stamp_s + self._period_s else stamp_s + self._period_s
+        self._due_s = follows if stamp_s < follows <= stamp_s + self._period_s + jitter_s else stamp_s + self._period_s
         return True

@@ -140,7 +140,7 @@ class Broker:
             if not self.running or time.monotonic() > end_s:
                 self.stop()
                 said = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-                raise SimError(f"{self.kind} did not start: {said[-1] if said else 'it said nothing'} (log: {self.log})")
+                raise SimError(f"{self.kind} did not start: {'; '.join(said[-2:]) or 'it said nothing'} (log: {self.log})")
             time.sleep(0.02)
 
 

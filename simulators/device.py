@@ -44,7 +44,7 @@ class Traffic:
 class Device:
     """One address on a wire.
 
-    on_change: called with (device, signal, value, at_ns) after each change, also one that a master wrote.
+    on_change: called with (device, signal, value, at_ns) after each change, also one that a master wrote; in the thread that made it.
     fault: what it does wrong at present, or None.
     """
 
@@ -106,14 +106,15 @@ class Device:
 
     def press(self, name: str) -> int:
         """Presses the input that a contact, counter or latch belongs to; returns when."""
-        with self._lock:
-            signal = self.profile.signals[name]
-            contact = self._contact(signal)
-            if contact is not None:
-                return self.set(contact.name, not self._rest(contact.name))
-            if signal.kind not in ("counter", "latched"):
-                raise ValueError(f"{name} is a {signal.kind}: only a contact, counter or latched input can be pressed")
-            return self.set(name, True if signal.kind == "latched" else self._next_count(signal))
+        signal = self.profile.signals[name]
+        contact = self._contact(signal)
+        if contact is not None:
+            return self.set(contact.name, not self._rest(contact.name))
+        if signal.kind == "latched":
+            return self.set(name, True)
+        if signal.kind == "counter":
+            return self.set(name, self._next_count(signal))
+        raise ValueError(f"{name} is a {signal.kind}: only a contact, counter or latched input can be pressed")
 
     def release(self, name: str) -> int:
         """Lets go of a pressed input; counters and latches keep what they saw. Returns when."""

@@ -45,7 +45,7 @@ def test_a_camera_that_restarts_counts_anew() -> None:
 def test_a_leap_forward_counts_anew() -> None:
     clock = StreamClock()
     clock.captured_s(1.0, 1000.0)
-    assert clock.captured_s(50_000.0, 1000.1) == 1000.1
+    assert clock.captured_s(50_000.0, 1000.1) == pytest.approx(1000.1)
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 5)), min_size=1, max_size=100))
@@ -59,7 +59,7 @@ def test_never_later_than_arrival(steps: list[tuple[float, float]]) -> None:
 
 @pytest.mark.parametrize(("fps", "wanted"), [(25.0, 5.0), (10.0, 5.0), (12.5, 5.0), (30.0, 7.0), (5.0, 5.0), (2.0, 2.0)])
 def test_pace(fps: float, wanted: float) -> None:
-    pace = Pace(min(wanted, 5.0) if fps == 5.0 else wanted)
+    pace = Pace(wanted)
     kept = [i / fps for i in range(int(60 * fps)) if pace.due(i / fps)]
     assert len(kept) == pytest.approx(60 * wanted, rel=0.03)
 

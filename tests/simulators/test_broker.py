@@ -104,7 +104,7 @@ def test_extra_lines_reach_the_configuration(tmp_path: Path) -> None:
     with Broker("mosquitto", dir=tmp_path / "b", extra="message_size_limit 4242") as broker:
         assert broker.running
         assert "message_size_limit 4242" in (tmp_path / "b" / "mosquitto.conf").read_text()
-    with pytest.raises(SimError, match="mosquitto did not start: .*nonsense"):
+    with pytest.raises(SimError, match=r"mosquitto did not start: .*nonsense"):
         Broker("mosquitto", dir=tmp_path / "c", extra="nonsense yes").start()
 
 

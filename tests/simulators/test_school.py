@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -174,10 +176,24 @@ def test_http_errors_say_what_is_wrong(shared_address: str, path: str, body: obj
 
 
 @pytest.fixture(scope="module")
-def shared_address(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+def shared_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     site = write_site(tmp_path_factory.mktemp("school"), free_port())
     with campus_sim("school", str(site), "--profiles", str(PROFILES)) as (_, address):
         yield address
+
+
+def test_cameras_of_the_site(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("av", reason="the sim extra is not installed")
+    site = write_site(tmp_path, free_port())
+    near = f'{{ id = "gate", url = "rtsp://127.0.0.1:{free_port()}/gate", place = "gate" }}'
+    far = '{ id = "yard", url = "rtsp://192.0.2.1/yard", place = "gate" }'
+    site.write_text(site.read_text(encoding="utf-8") + f"cameras = [{near}, {far}]\n", encoding="utf-8")
+    with campus_sim("school", str(site), "--profiles", str(PROFILES)) as (_, address):
+        assert call(address, "POST", "/cameras/gate", {"person": True})[0] == 200
+        assert call(address, "POST", "/cameras/gate", {"cow": True})[0] == 400
+        status, answer = call(address, "POST", "/cameras/yard", {"person": True})
+        assert (status, answer["error"]) == (404, "camera yard is not simulated")
+    assert "camera yard is not simulated: rtsp://192.0.2.1/yard is not an rtsp:// address of this machine" in capfd.readouterr().err
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -219,6 +235,18 @@ async def test_one_device_on_a_pty(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE_S) == 0
     assert not link.is_symlink()
+
+
+def test_the_ready_line_on_a_descriptor_of_its_own() -> None:
+    read, write = os.pipe()
+    arguments = ("device", str(PROFILES / "bench-io.toml"), "--tcp", "127.0.0.1:0", "--ready-fd", str(write))
+    with subprocess.Popen([sys.executable, "-m", "simulators", *arguments], pass_fds=(write,), stdout=subprocess.DEVNULL) as process:
+        os.close(write)
+        with os.fdopen(read) as ready:
+            address = ready.readline().removeprefix("ready ").strip()
+        assert call(address, "GET", "/health")[0] == 200
+        process.terminate()
+        assert process.wait(DEADLINE_S) == 0
 
 
 def test_help_names_the_programs() -> None:
