@@ -86,7 +86,7 @@ def _watch(url: str, analysed_fps: float, memory: FrameMemory) -> None:
             arrival_s = time.monotonic()
             stamp_s = frame.time if rtsp else arrival_s  # MJPEG over HTTP has no true stamps
             captured_s = clock.captured_s(stamp_s, arrival_s)
-            if pace.due(stamp_s):
+            if (clock.settled or not rtsp) and pace.due(stamp_s):
                 _hand_on(frame, captured_s, stamp_s, memory)
     raise StreamEnded("the stream ended")
 

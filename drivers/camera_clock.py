@@ -4,6 +4,7 @@ from __future__ import annotations
 
 WINDOW_S = 30.0  # camera clocks drift by up to about 100 ppm: 3 ms in this time
 JUMP_S = 10.0  # time stamps that leap by more are a new count, not a delay
+SETTLE_S = 2.0  # opening a stream buffers up to 0.7 s of it
 
 
 class StreamClock:
@@ -11,9 +12,13 @@ class StreamClock:
 
     The quickest picture of the last 30 to 60 s tells how far the two clocks lie apart; every other picture was
     taken when its stamp says, however late it arrived. Stamps that go back (the camera restarted) begin anew.
+    `settled`: a picture has been waited for, so those that were buffered while the stream was opened are through;
+    true after SETTLE_S in any case. Before it, pictures seem younger than they are.
     """
 
     def __init__(self) -> None:
+        self.settled = False
+        self._first_arrival_s = self._last_arrival_s = 0.0
         self._last_s: float | None = None
         self._window_s = 0.0
         self._now = float("inf")
@@ -21,6 +26,11 @@ class StreamClock:
 
     def captured_s(self, stamp_s: float, arrival_s: float) -> float:
         """Monotonic seconds at which the picture with this stamp was taken; never later than its arrival."""
+        if self._last_s is None:
+            self._first_arrival_s = arrival_s
+        elif arrival_s - self._last_arrival_s > 0.5 * (stamp_s - self._last_s) or arrival_s - self._first_arrival_s > SETTLE_S:
+            self.settled = True
+        self._last_arrival_s = arrival_s
         if self._last_s is None or not -0.001 <= stamp_s - self._last_s <= JUMP_S:
             self._window_s, self._now, self._before = arrival_s, float("inf"), float("inf")
         elif arrival_s - self._window_s > WINDOW_S:

@@ -255,7 +255,7 @@ class Schedule:
             job.busy += 1
             job.due_s = now_s + BUSY_RETRY_S
             if job.busy <= BUSY_ALLOWED:
-                return Verdict((), self._link(unit, True, ""))
+                return Verdict(())
         elif outcome.exception in CONFIGURATION:
             job.due_s = now_s + CONFIG_RETRY_S
             job.faulty = f"configuration: {outcome.reason} to {job.block.name}"
@@ -264,7 +264,7 @@ class Schedule:
             if job.failures + 1 >= MISSES_UNTIL_DOWN:
                 job.faulty = f"device fault: {outcome.reason} to {job.block.name}"
         job.failures += 1
-        return Verdict((job.block,), self._link(unit, True, ""))
+        return Verdict((job.block,), self._link(unit, True, "") if job.faulty else None)
 
     def _missed(self, unit: _Unit, job: _Job, outcome: Outcome) -> Verdict:
         now_s = outcome.now_s

@@ -52,24 +52,25 @@ class SerialSettings:
 
 
 def open_port(path: str, settings: SerialSettings) -> serial.Serial:
-    """The port, exclusively and without blocking reads. PortLost says what the port did not like."""
+    """The port, exclusively and without blocking reads. PortLost says what the port did not like.
+
+    A parity that the port ignores is an error too: a pseudo-terminal takes the setting at the first opening and
+    refuses it (EINVAL) only at the next one.
+    """
+    wanted = f"{settings.baud} baud 8{settings.parity}{settings.stop_bits}"
     try:
-        return serial.Serial(
-            path,
-            settings.baud,
-            parity=settings.parity,
-            stopbits=settings.stop_bits,
-            timeout=0,
-            exclusive=True,
-        )
+        port = serial.Serial(path, settings.baud, parity=settings.parity, stopbits=settings.stop_bits, timeout=0, exclusive=True)
     except termios.error as error:
-        wanted = f"{settings.baud} baud 8{settings.parity}{settings.stop_bits}"
         raise PortLost(f"{path} does not accept {wanted}: {error.args[-1]} (a pseudo-terminal knows no parity)") from error
     except ValueError as error:
-        raise PortLost(f"{path}: {error}") from error
+        raise PortLost(f"{path} does not accept {wanted}: {error}") from error
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise PortLost(f"cannot open {path}: {reason}") from error
+    if settings.parity != "N" and not termios.tcgetattr(port.fileno())[2] & termios.PARENB:
+        port.close()
+        raise PortLost(f"{path} does not accept {wanted}: it ignores the parity (a pseudo-terminal knows none)")
+    return port
 
 
 class SerialLine:

@@ -70,6 +70,10 @@ async def watching(url: str, *, credentials_file: str = "", analysed_fps: float 
         task.cancel()
 
 
+def start(script: str, argument: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", script, argument], stdout=subprocess.PIPE)
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -94,6 +98,7 @@ async def test_pictures_come_at_the_analysed_rate_and_are_dated_by_capture(serve
     assert max(watched.ages_s[-10:]) < 0.5
 
 
+@pytest.mark.slow
 async def test_a_killed_child_is_replaced(server: CameraServer) -> None:
     async with watching(server.url) as watched:
         await watched.more(2)
@@ -106,6 +111,7 @@ async def test_a_killed_child_is_replaced(server: CameraServer) -> None:
         assert watched.blind() == "", "the pause was shorter than blindness"
 
 
+@pytest.mark.slow
 async def test_a_hung_child_makes_blind_and_is_replaced(server: CameraServer) -> None:
     async with watching(server.url) as watched:
         await watched.more(2)
@@ -120,6 +126,7 @@ async def test_a_hung_child_makes_blind_and_is_replaced(server: CameraServer) ->
         assert not alive(first)
 
 
+@pytest.mark.slow
 async def test_pictures_from_a_buffer_are_not_taken_as_fresh(server: CameraServer) -> None:
     """The child stands still for 4 s while the camera sends on: what comes first afterwards is old."""
     async with watching(server.url, analysed_fps=10.0) as watched:
@@ -139,6 +146,7 @@ async def test_pictures_from_a_buffer_are_not_taken_as_fresh(server: CameraServe
         assert after[0].sequence - before.sequence > 5, "though they were decoded"
 
 
+@pytest.mark.slow
 async def test_a_camera_that_goes_away_and_comes_back(server: CameraServer) -> None:
     async with watching(server.url) as watched:
         await watched.more(2)
@@ -151,6 +159,7 @@ async def test_a_camera_that_goes_away_and_comes_back(server: CameraServer) -> N
         assert watched.camera.child_pid == child, "a lost camera costs no new process"
 
 
+@pytest.mark.slow
 async def test_a_camera_that_falls_silent(server: CameraServer) -> None:
     async with watching(server.url) as watched:
         await watched.more(2)
@@ -160,6 +169,7 @@ async def test_a_camera_that_falls_silent(server: CameraServer) -> None:
         await reached(lambda: not watched.blind())
 
 
+@pytest.mark.slow
 async def test_a_port_that_answers_with_garbage() -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(bytes(range(256)) * 400)
@@ -174,6 +184,7 @@ async def test_a_port_that_answers_with_garbage() -> None:
         assert watched.frames == []
 
 
+@pytest.mark.slow
 async def test_credentials_reach_the_camera_and_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,6 +212,7 @@ async def test_credentials_reach_the_camera_and_nothing_else(
         assert form not in everything
 
 
+@pytest.mark.slow
 async def test_a_missing_credentials_file_is_named(tmp_path: Path, server: CameraServer) -> None:
     async with watching(server.url, credentials_file=str(tmp_path / "none.txt")) as watched:
         await reached(watched.blind)
@@ -216,7 +228,7 @@ async def test_large_pictures_are_made_smaller() -> None:
     finally:
         server.stop()
     frame = watched.frames[-1]
-    assert (frame.width_px, frame.height_px) == (1476, 830)
+    assert (frame.width_px, frame.height_px) == (1478, 830)
 
 
 async def test_a_file_plays_at_its_own_speed(tmp_path: Path) -> None:
@@ -245,7 +257,7 @@ async def test_another_server_is_read_too() -> None:
     other.start()
     port = other.port
     other.stop()
-    with subprocess.Popen([sys.executable, "-c", script, str(port)], stdout=subprocess.PIPE) as process:
+    with start(script, str(port)) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
@@ -264,7 +276,7 @@ async def test_the_child_dies_with_its_parent(server: CameraServer) -> None:
         "    await camera.run(lambda frame: print(camera.child_pid, flush=True))\n"
         "asyncio.run(main())\n"
     )
-    with subprocess.Popen([sys.executable, "-c", script, server.url], stdout=subprocess.PIPE) as parent:
+    with start(script, server.url) as parent:
         assert parent.stdout is not None
         child = int(await asyncio.to_thread(parent.stdout.readline))
         assert alive(child)

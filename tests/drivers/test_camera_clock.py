@@ -48,6 +48,21 @@ def test_a_leap_forward_counts_anew() -> None:
     assert clock.captured_s(50_000.0, 1000.1) == pytest.approx(1000.1)
 
 
+def test_what_was_buffered_while_opening_is_known_as_such() -> None:
+    clock, settled = StreamClock(), []
+    for i in range(12):  # eight pictures at once, then live
+        clock.captured_s(i / 10, 1000.7 if i < 8 else 1000.0 + i / 10)
+        settled.append(clock.settled)
+    assert settled == [False] * 8 + [True] * 4
+
+
+def test_a_camera_that_always_sends_in_bursts_settles_too() -> None:
+    clock = StreamClock()
+    for i in range(40):
+        clock.captured_s(i / 10, 1000.0 + i // 10)
+    assert clock.settled
+
+
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 5)), min_size=1, max_size=100))
 def test_never_later_than_arrival(steps: list[tuple[float, float]]) -> None:
     clock, stamp_s, arrival_s = StreamClock(), 0.0, 1000.0

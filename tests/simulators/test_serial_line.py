@@ -78,7 +78,8 @@ async def test_mbpoll_reads_every_area(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("baud", [9600, 19200, 115200])
 async def test_pacing_keeps_to_arithmetic(tmp_path: Path, baud: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whole exchanges of 8 + 25 characters, the median of many. Asserted within 10 %, since machines are shared; the figure is printed."""
+    """Whole exchanges of 8 + 25 characters. The median is printed; asserted are the quick ones, which a busy machine did not disturb:
+    none faster than arithmetic, and within 10 % of it."""
     registers = {"name": "r{n}", "kind": "measurement", "area": "holding", "address": 0, "type": "u16", "repeat": {"count": 10}}
     line = SerialLine(tmp_path / "line.pty", baud, {1: Device("meter", 1, parse({"id": "m", "signals": [registers]}))}, delay_s=0.005)
     request, reply_bytes = rtu_frame(1, bytes.fromhex("03 00 00 00 0A")), 25
@@ -92,7 +93,8 @@ async def test_pacing_keeps_to_arithmetic(tmp_path: Path, baud: int, capsys: pyt
     ratio = took[len(took) // 2] / wanted_s
     with capsys.disabled():
         print(f"\n  {baud} baud: {took[len(took) // 2] * 1000:.2f} ms an exchange, arithmetic {wanted_s * 1000:.2f} ms, {ratio - 1:+.2%}")
-    assert ratio == pytest.approx(1.0, abs=0.10)
+    assert took[0] > 0.99 * wanted_s
+    assert took[len(took) // 10] < 1.10 * wanted_s
     assert line.traffic.short_silence == 0
 
 

@@ -58,7 +58,7 @@ class Device:
         function, start, count = struct.unpack(">BHH", request[:5])
         if self.exception:
             return bytes([unit, function | 0x80, self.exception])
-        count -= self.short
+        count -= self.short * (8 if function <= 2 else 1)
         if function in (1, 2):
             bits = (self.coils if function == 1 else self.inputs) >> start & ((1 << count) - 1)
             size = (count + 7) // 8
