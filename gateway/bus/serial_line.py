@@ -37,6 +37,7 @@ REOPEN_S = 1.0
 PAUSE_S = 0.03  # silence inside a reply that ends it: a USB adapter hands over bytes every 16 ms
 FRAME_BYTES_MOST = 256
 IDLE_LOOK_S = 1.0
+STOP_LOOK_S = 0.25  # a line that waits for a slow device still stops in this time
 NEVER_SILENT_S = 0.5  # so long a line may babble before a request is given up
 WAKE_EARLY_S = 0.0002
 DRAIN_READS = 16  # of 512 bytes: an endless babble never holds the thread
@@ -259,7 +260,11 @@ class SerialLine:
         reply = None
         while reply is None:
             now_s = time.monotonic()
-            if now_s > last_s or not select.select([fd], [], [], max(0.0, deadline_s - now_s))[0]:
+            wait_s = max(0.0, deadline_s - now_s)
+            ready = now_s <= last_s and select.select([fd], [], [], min(wait_s, STOP_LOOK_S))[0]
+            if not ready:
+                if wait_s > STOP_LOOK_S and not self._stop:
+                    continue
                 reply = self._framing.give_up()
                 self._drain(fd)
                 break

@@ -208,7 +208,8 @@ def _wire_point(
     alarms = _alarms(i, settings, role, signal.kind, site, out)
     if alarms:
         alarms += (_signal_fault(settings, site),)
-    out.points[settings.id] = _point(settings, role, signal.kind, signal.unit, alarms, site)
+    modulus = 1 << {"u16": 16, "u8hi": 8, "u8lo": 8}.get(signal.type, 32)
+    out.points[settings.id] = replace(_point(settings, role, signal.kind, signal.unit, alarms, site), modulus=modulus)
     period = settings.period_ms / 1000 if settings.period_ms else role.period_s
     out.wire.setdefault(device.id, []).append(
         WirePoint(settings.id, settings.signal, role.wire_class, period, inverted=settings.normally == "closed")

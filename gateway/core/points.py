@@ -130,6 +130,7 @@ class Point:
     observe: bool = False  # every change of value is an event of class `observe_class`
     observe_class: EventClass = EventClass.OBSERVATION
     external: dict[str, str] = field(default_factory=dict)
+    modulus: int = 1 << 32  # a press counter begins again at this number
     system: bool = False  # one of the gateway's own (a device's link, a path, the journal)
 
     @property

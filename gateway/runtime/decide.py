@@ -178,7 +178,7 @@ def _press(house: House, point: Point, spec: AlarmSpec, reading: Reading, now: N
     if point.kind == "counter":
         count = int(reading.value)
         last = mark.get("counter")
-        new = presses(None if last is None else int(last), count)
+        new = presses(None if last is None else int(last), count, point.modulus)
         if count != last:
             decision.marks[point.id] = {"counter": count}
             decision.lasting = True

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 BACK_OFF_FIRST_S = 0.5
 BACK_OFF_CAP_S = 30.0  # brokers; house rule
+BACK_OFF_OWED_CAP_S = 3.0  # while somebody waits for an alarm
 STEADY_S = 10.0  # a session that lasted this long starts the back-off anew
 BAD_RECEIPT_HOLD_S = 60.0  # how long the local fault stands after the last bad receipt
 SUSPECT_S = 1.0  # MQTT 3.1.1 cannot say no: a link that ends this soon after a publish casts suspicion on its topic
@@ -143,7 +144,8 @@ class Link:
             except LinkLost as error:
                 self._note_loss(str(error))
             failures = 0 if time.monotonic() - began_s > STEADY_S else failures + 1
-            cap_s = min(BACK_OFF_CAP_S, BACK_OFF_FIRST_S * 2 ** min(failures, 10))
+            most_s = BACK_OFF_OWED_CAP_S if self._outbox.owes_alarms() else BACK_OFF_CAP_S
+            cap_s = min(most_s, BACK_OFF_FIRST_S * 2 ** min(failures, 10))
             await asyncio.sleep(0.05 + random.uniform(0, cap_s))
 
     def _say_goodbye(self, session: Session, offline: bytes) -> None:

@@ -241,6 +241,10 @@ class Outbox:
             self._entries.pop(entry.row, None)
             self._by_digest.pop(entry.sha256, None)
 
+    def owes_alarms(self) -> bool:
+        """True while an alarm has not been confirmed by everybody who must."""
+        return any(entry.event_class == ALARM_CLASS for entry in self._entries.values())
+
     def oldest_owed(self, recipient: str) -> Entry | None:
         """The entry that this recipient has owed longest."""
         return min((entry for entry in self._entries.values() if recipient in entry.owed), key=lambda entry: entry.sealed_s, default=None)

@@ -61,6 +61,7 @@ def test_golden_frames(unit: int, request_pdu: str, size: int, sent: str, receiv
 def test_the_first_input_is_the_lowest_bit_of_the_first_byte() -> None:
     """pymodbus 3.9.0 and 3.10.0 gave input 9 for these bytes; a wrong pin fires the wrong button."""
     decoded = DecodePDU(is_server=False).decode(bytes.fromhex("02 02 01 00"))
+    assert decoded is not None
     assert [n for n, on in enumerate(decoded.bits, 1) if on] == [1]
 
 

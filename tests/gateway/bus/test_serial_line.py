@@ -118,6 +118,7 @@ async def test_a_late_answer_never_answers_the_next_request(tmp_path: Path) -> N
     assert min(b - a for a, b in itertools.pairwise(starts)) >= 0.2
 
 
+@pytest.mark.slow
 async def test_a_silent_unit_does_not_slow_the_others(tmp_path: Path) -> None:
     sink = Sink()
     blocks = [block("alive", 1, 0.02, WireClass.PANIC), block("dead", 2, 0.02)]
@@ -131,6 +132,7 @@ async def test_a_silent_unit_does_not_slow_the_others(tmp_path: Path) -> None:
     assert sink.links.count(("dead", False, "no answer")) == 1
 
 
+@pytest.mark.slow
 async def test_unplugged_and_plugged_in_again_under_the_same_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "gateway.bus")
     sink, units, link = Sink(), Units({1: Device(), 2: Device()}), tmp_path / "port"
@@ -172,6 +174,15 @@ def test_a_port_has_one_owner(tmp_path: Path) -> None:
         open_port(str(wire.link), FAST)
 
 
+async def test_a_line_that_waits_for_a_slow_device_still_stops_soon(tmp_path: Path) -> None:
+    device = Device(silent=True)
+    with pty_wire(tmp_path / "port", Units({1: device})) as wire:
+        async with running(line_on(wire.link, [block(timeout_s=30.0)], Sink())):
+            await until(lambda: device.requests)
+            begin_s = time.monotonic()
+        assert time.monotonic() - begin_s < 2.0
+
+
 async def test_outputs_come_from_the_event_loop(tmp_path: Path) -> None:
     sink, device = Sink(), Device()
     with pty_wire(tmp_path / "port", Units({1: device})) as wire:
@@ -188,6 +199,7 @@ async def test_outputs_come_from_the_event_loop(tmp_path: Path) -> None:
             assert (await line.submit(write_coil("a", 1, 3))).failure is Failure.NO_ANSWER
 
 
+@pytest.mark.slow
 async def test_an_endless_babble_is_a_bad_frame_and_not_a_hang(tmp_path: Path) -> None:
     sink, units, loop = Sink(), Units({1: Device(silent=True)}), asyncio.get_running_loop()
     with pty_wire(tmp_path / "port", units) as wire:

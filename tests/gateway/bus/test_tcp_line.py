@@ -65,7 +65,7 @@ async def test_the_first_poll_comes_at_once() -> None:
     [
         ({"silent": True}, Failure.NO_ANSWER, "unit 1 is silent"),
         ({"exception": 2}, Failure.EXCEPTION, "exception 2: illegal data address"),
-        ({"exception": 4}, Failure.EXCEPTION, "exception 4: device failure"),
+        pytest.param({"exception": 4}, Failure.EXCEPTION, "exception 4: device failure", marks=pytest.mark.slow),
         ({"short": True}, Failure.BAD_FRAME, "expected"),
         ({"answers_as": 9}, Failure.WRONG_UNIT, "unit 9 answered"),
     ],
@@ -106,6 +106,7 @@ async def test_a_peer_that_speaks_something_else_is_left_and_tried_again() -> No
             await until(lambda: sink.good("a"), 10.0)
 
 
+@pytest.mark.slow
 async def test_a_silent_unit_does_not_slow_the_others() -> None:
     sink = Sink()
     alive, dead = Device(), Device(silent=True)

@@ -71,7 +71,7 @@ class Device:
             else:
                 self.registers[start] = count
             pdu = request
-        return bytes([unit if self.answers_as is None else self.answers_as]) + pdu
+        return bytes([unit if self.answers_as is None else self.answers_as]) + bytes(pdu)
 
 
 @dataclass
