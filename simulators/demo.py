@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from typing import Any
 from simulators.centre.keys import BadKeyFile, make_key
 from simulators.demo_lines import event_line, summary_lines, table_lines
 from simulators.demo_parts import LOOK_EVERY_S, Part, Parts, post, run
-from simulators.demo_site import Names, example, free_ports, site_text
+from simulators.demo_site import Names, Ports, example, free_ports, site_text
 from simulators.demo_story import CAUSES, Cause, Tally, objections, plan
 from simulators.errors import SimError
 
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         code = asyncio.run(Demo(folder, options.seconds, as_json=options.json).play(stay=options.keep))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         code = EXIT_INTERRUPTED
     except (SimError, BadKeyFile, OSError) as problem:
         print(f"\ndemo: {problem}", file=sys.stderr)
@@ -68,16 +69,22 @@ class Demo:
 
     async def play(self, *, stay: bool) -> int:
         """Start everything, play, count. stay: leave it running until Ctrl-C. SimError when a part fails."""
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         with Parts(self._folder) as parts:
             try:
                 async with asyncio.TaskGroup() as group:
                     guard = group.create_task(parts.guard(), name="guard")
-                    centre, port, source = await self._start(parts)
-                    listen = group.create_task(self._listen(centre), name="listen")
+                    ports, source = await self._start_school(parts)
+                    with _progress("linkage centre"):
+                        listen = group.create_task(self._listen(self._start_centre(parts, ports)), name="listen")
+                        await self._until("the linkage centre", lambda: "online" in self._kinds_seen)
                     with _progress("gateway"):
                         parts.start("gateway", "gateway", "run", "--config", str(self._folder / "site.toml"))
                         await self._until("the gateway's birth and heartbeat", lambda: self._kinds_seen >= {"birth", "heartbeat"})
-                    await self._story(parts, port)
+                    await self._story(parts, ports.http)
                     code = await self._count(source)
                     if stay:
                         await self._stay()
@@ -87,11 +94,11 @@ class Demo:
                 raise trouble.exceptions[0] from None
         return code
 
-    async def _start(self, parts: Parts) -> tuple[Part, int, str]:
-        """Everything but the gateway: the centre, the port of the school's API, and the gateway's full name."""
+    async def _start_school(self, parts: Parts) -> tuple[Ports, str]:
+        """Keys, site file, broker and school; gives the ports and the gateway's full name."""
         ports = free_ports()
-        site, centre_key, trust, db = (self._folder / name for name in ("site.toml", "centre.jwk", "trust.json", "centre.db"))
-        public = make_key(centre_key, RECIPIENT)
+        site = self._folder / "site.toml"
+        public = make_key(self._folder / "centre.jwk", RECIPIENT)
         site.write_text(site_text(example(), ports, self._folder / "field-line.pty", public["kid"], public["x"]), encoding="utf-8")
         self._names = Names.of(site.read_text(encoding="utf-8"))
         with _progress("broker"):
@@ -99,15 +106,15 @@ class Demo:
         with _progress("school: Modbus TCP, serial line, camera"):
             school = parts.start("school", "simulators", "school", str(site), "--http", str(ports.http))
             enrolment = json.loads(await run("gateway", "key", str(site)))
-            trust.write_text(json.dumps({"keys": [enrolment]}), encoding="utf-8")
+            (self._folder / "trust.json").write_text(json.dumps({"keys": [enrolment]}), encoding="utf-8")
             await self._until("the school", lambda: any(line.startswith("ready ") for line in school.lines()))
-        with _progress("linkage centre"):
-            url = f"mqtt://127.0.0.1:{ports.mqtt}"
-            centre = parts.start(
-                "centre", "simulators.centre", "run", "--json", "--protocol", "3.1.1",
-                "--url", url, "--key", str(centre_key), "--trust", str(trust), "--db", str(db),
-            )  # fmt: skip
-        return centre, ports.http, str(enrolment["source"])
+        return ports, str(enrolment["source"])
+
+    def _start_centre(self, parts: Parts, ports: Ports) -> Part:
+        files = {"--key": "centre.jwk", "--trust": "trust.json", "--db": "centre.db"}
+        options = [word for option, name in files.items() for word in (option, str(self._folder / name))]
+        url = f"mqtt://127.0.0.1:{ports.mqtt}"
+        return parts.start("centre", "simulators.centre", "run", "--json", "--protocol", "3.1.1", "--url", url, *options)
 
     async def _listen(self, centre: Part) -> None:
         """Tell each event as the centre received it."""

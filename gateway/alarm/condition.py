@@ -33,12 +33,12 @@ def judge(condition: Condition, reading: Reading, active: bool) -> bool | None:
     value = reading.value
     if reading.quality is not Quality.GOOD or value is None or isinstance(condition, Press):
         return None
-    if isinstance(condition, Contact):
-        return bool(value) is condition.active
     if isinstance(condition, OneOf):
         return value in condition.values
     if isinstance(value, str):
-        return None
+        return None  # a name is neither open nor closed, nor above a limit
+    if isinstance(condition, Contact):
+        return bool(value) is condition.active
     if isinstance(condition, Above):
         return value >= (condition.limit - condition.deadband if active else condition.limit)
     assert isinstance(condition, Below)
@@ -63,11 +63,11 @@ def follow(spec: AlarmSpec, state: Delayed, raw: bool | None, now_s: float) -> t
 def presses(last: int | None, count: int, modulus: int = 1 << 32) -> int:
     """New presses since `last`. None (never seen) and a counter that dropped back (device restart) give 0.
 
-    A wrap from near the top of a 32-bit counter is counted on.
+    modulus: where the device's counter begins again at 0; a wrap from near it is counted on.
     """
     if last is None:
         return 0
     if count >= last:
         return count - last
     wrapped = count + modulus - last
-    return wrapped if wrapped < 1000 else 0
+    return wrapped if wrapped < min(1000, modulus // 8) else 0

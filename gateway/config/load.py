@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -170,15 +171,37 @@ def _read(file: FilePath) -> tuple[str, dict[str, Any]]:
         raise ConfigRefused([Problem(str(file), line, "", words)]) from error
     except RecursionError as error:
         raise ConfigRefused([Problem(str(file), 1, "", "brackets are nested too deeply to be a site file")]) from error
+    except ValueError as error:  # Python reads no decimal number of more than 4300 digits
+        found = _LONG_NUMBER.search(text)
+        line = text.count("\n", 0, found.start()) + 1 if found else 1
+        raise ConfigRefused([Problem(str(file), line, "", "a number is too long to be meant")]) from error
+
+
+_LONG_NUMBER = re.compile(r"[0-9_]{4300}")
+_TOML_WORDS = (
+    (r"Invalid value", 'a value is expected here; text goes in "quotes"'),
+    (r"Cannot overwrite a value", "this key has a value already"),
+    (r"Cannot declare \((.*?),?\) twice", r"this table stands in the file already: \1"),
+    (r"Cannot mutate immutable namespace \((.*?),?\)", r"this table is complete already and takes no more keys: \1"),
+    (r"Illegal character '\\n'", "the text is not closed with a quote"),
+    (r"Unterminated string", "a text is not closed with its quotes"),
+    (r"Unclosed array", "a [ is not closed"),
+    (r"Unclosed inline table", "a { is not closed"),
+    (r"Expected newline or end of document after a statement", "the line should have ended"),
+    (r"Expected '=' after a key in a key/value pair", 'expected "=" after a key'),
+    (r"Invalid initial character for a key part", "a key is expected here"),
+)
 
 
 def _toml_error(message: str, text: str) -> tuple[str, int]:
     """tomllib says "... (at line 3, column 7)" or "(at end of document)"."""
     words, _, where = message.partition(" (at ")
-    digits = [part for part in where.replace(",", " ").split() if part.rstrip(")").isdigit()]
-    line = int(digits[0].rstrip(")")) if digits else text.count("\n") + 1
-    source = text.split("\n")[line - 1].strip() if line <= text.count("\n") + 1 else ""
-    return f"not valid TOML: {words[:1].lower()}{words[1:]}, at: {source[:60]}", line
+    for pattern, ours in _TOML_WORDS:
+        words = re.sub(pattern, ours, words)
+    digits = re.match(r"line (\d+)", where)
+    lines = text.rstrip("\n").split("\n")
+    line = min(int(digits[1]), len(lines)) if digits else len(lines)
+    return f"not valid TOML: {words[:1].lower()}{words[1:]}, at: {lines[line - 1].strip()[:60]}", line
 
 
 def _validate(file: FilePath, text: str, data: dict[str, Any], model: type[M]) -> M:

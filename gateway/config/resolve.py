@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,7 +18,16 @@ from gateway.core.points import Above, AlarmSpec, Below, Condition, Contact, Eve
 from gateway.core.wire import WireClass, WirePoint
 
 SIGNAL_FAULT_DELAY_S = 2.0  # GB 16808: a loop fault is announced within 100 s; this only rides over one odd reading
-LOOPBACK = ("127.", "localhost", "[::1]")
+BROKER = "broker"  # where the file names no recipient, delivery ends with the broker's word and is booked under this name
+_KIND_WORDS = {
+    "contact": "a contact",
+    "counter": "a counter",
+    "latched": "a latched input",
+    "measurement": "a measurement",
+    "enum": "a state with names",
+    "text": "a text",
+    "output": "an output",
+}
 
 
 @dataclass(slots=True)
@@ -97,7 +107,7 @@ def _check_ids(site: Site, out: Resolved) -> None:
 def _check_general(site: Site, out: Resolved) -> None:
     try:
         ZoneInfo(site.site.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         out.errors.append((("site", "timezone"), f'"{site.site.timezone}" is not a time zone; expected a name such as Asia/Shanghai'))
     for day, spans in site.hours:
         for i, words in enumerate(spans):
@@ -106,27 +116,28 @@ def _check_general(site: Site, out: Resolved) -> None:
             except ValueError as error:
                 out.errors.append((("hours", day, i), str(error)))
     for i, path in enumerate(site.uplink.paths):
-        host = path.url.split("://")[1]
-        if path.url.startswith("mqtt://") and not host.startswith(LOOPBACK):
+        scheme, host, port = _parts(path.url)
+        if not host:
+            out.errors.append((("uplink", "paths", i, "url"), "names no host; expected mqtts://HOST:PORT"))
+        elif scheme == "mqtt" and not _is_loopback(host):
             out.errors.append((("uplink", "paths", i, "url"), "plaintext MQTT is allowed on loopback only; use mqtts:// with ca_file"))
-        if path.url.startswith("mqtts://") and not path.ca_file:
+        if scheme == "mqtts" and not path.ca_file:
             out.errors.append((("uplink", "paths", i), "mqtts:// needs ca_file, the authority that signed the broker's certificate"))
         if bool(path.cert_file) != bool(path.key_file):
             out.errors.append((("uplink", "paths", i), "cert_file and key_file go together"))
-        port = host.rpartition(":")[2] if ":" in host and not host.endswith("]") else "1883"
-        if not (port.isdigit() and 0 < int(port) < 65536):
-            out.errors.append((("uplink", "paths", i, "url"), f'"{port}" is not a port; expected 1 to 65535'))
+        if port is not None and not (port.isdecimal() and port.isascii() and len(port) < 6 and 0 < int(port) < 65536):
+            out.errors.append((("uplink", "paths", i, "url"), f'"{port[:20]}" is not a port; expected 1 to 65535'))
+    for i, recipient in enumerate(site.uplink.recipients):
+        if recipient.id == BROKER:
+            out.errors.append((("uplink", "recipients", i, "id"), f'"{BROKER}" is reserved: it stands for the broker\'s own word'))
     kids: dict[str, int] = {}
     for i, recipient in enumerate(site.uplink.recipients):
         for j, key in enumerate(recipient.keys):
             if key.kid in kids:
                 out.errors.append(
-                    (("uplink", "recipients", i, "keys", j, "kid"), f'"{key.kid}" belongs to recipients[{kids[key.kid]}] already')
+                    (("uplink", "recipients", i, "keys", j, "kid"), f'"{key.kid}" belongs to uplink.recipients[{kids[key.kid]}] already')
                 )
             kids.setdefault(key.kid, i)
-    for name in site.places:
-        if not ID.match(name):
-            out.errors.append((("places", name), f'"{name}" is not an id; expected a-z, 0-9 and -, at most 48 characters'))
     for i, camera in enumerate(site.cameras):
         if "@" in camera.url.split("://", 1)[1].split("/")[0]:
             out.errors.append((("cameras", i, "url"), "holds a password; put user:password into credentials_file"))
@@ -135,6 +146,23 @@ def _check_general(site: Site, out: Resolved) -> None:
         for j, zone in enumerate(zones):
             if zone in zones[:j]:
                 out.errors.append((("cameras", i, "zones", j, "id"), f'"{zone}" is used already in this camera'))
+
+
+def _parts(url: str) -> tuple[str, str, str | None]:
+    """(scheme, host, port) of a broker's URL; port is None where it is left out. [::1] loses its brackets."""
+    scheme, _, place = url.partition("://")
+    if ":" in place and not place.endswith("]"):
+        host, _, port = place.rpartition(":")
+        return scheme, host.strip("[]"), port
+    return scheme, place.strip("[]"), None
+
+
+def _is_loopback(host: str) -> bool:
+    """A name other than localhost is not: whoever answers for it could be anywhere."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_wires(site: Site, profiles: dict[str, Profile], known_profiles: frozenset[str], out: Resolved) -> None:
@@ -191,18 +219,18 @@ def _wire_point(
     signals = dict(signals_of(profile))
     signal = signals.get(settings.signal)
     if signal is None:
-        out.errors.append((("points", i, "signal"), unknown(f"a signal of {device.profile}", settings.signal, signals)))
+        fitting = [name for name, offered in signals.items() if offered.kind in role.kinds]
+        out.errors.append((("points", i, "signal"), unknown(f"a signal of {device.profile}", settings.signal, fitting or signals)))
+        return
+    if role.kinds == {"vision"}:
+        out.errors.append((("points", i, "role"), f"role {role.name} is seen by a camera; give `camera` and `zone`"))
         return
     if signal.kind not in role.kinds:
-        out.errors.append(
-            (
-                ("points", i, "signal"),
-                f'"{settings.signal}" is a {signal.kind}; role {role.name} needs a {" or a ".join(sorted(role.kinds))}',
-            )
-        )
+        needed = " or ".join(_KIND_WORDS[kind] for kind in sorted(role.kinds))
+        out.errors.append((("points", i, "signal"), f'"{settings.signal}" is {_KIND_WORDS[signal.kind]}; role {role.name} needs {needed}'))
         return
     if settings.normally == "closed" and signal.kind != "contact":
-        out.errors.append((("points", i, "normally"), f'is for contacts; "{settings.signal}" is a {signal.kind}'))
+        out.errors.append((("points", i, "normally"), f'is for contacts; "{settings.signal}" is {_KIND_WORDS[signal.kind]}'))
     if role.unit and signal.unit and role.unit != signal.unit:
         out.warnings.append((("points", i, "signal"), f"is in {signal.unit}, the limits of role {role.name} are in {role.unit}"))
     alarms = _alarms(i, settings, role, signal.kind, site, out)

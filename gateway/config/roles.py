@@ -130,7 +130,7 @@ _ROLES = (
     Role(
         "gas_alarm",
         _t("燃气报警器", "gas alarm contact"),
-        _ENUM | _CONTACT,
+        _CONTACT,
         WireClass.LIFE_SAFETY,
         0.5,
         alarms=(AlarmDefault("alarm", Contact(), "gas_high", _t("燃气报警", "Gas alarm"), latching=True),),

@@ -135,11 +135,15 @@ class PointSettings(Strict):
         return self
 
 
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Corner = Annotated[tuple[Ratio, Ratio], Field(strict=False)]  # a TOML list is no tuple
+
+
 class Zone(Strict):
     """A polygon in a camera's view; corners as x, y between 0 and 1 from the top left."""
 
     id: Id
-    polygon: list[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]] = Field(min_length=3)
+    polygon: list[Corner] = Field(min_length=3)
     dwell_s: float = Field(1.0, ge=0, le=3600, description="seconds that a person must stay before it counts")
 
 
@@ -180,7 +184,7 @@ class CentreKey(Strict):
     """A public key of a linkage centre (Ed25519, JWK member x), bound to its recipient."""
 
     kid: str = Field(min_length=1)
-    x: str = Field(min_length=43, max_length=43, description="base64url of the 32-byte public key")
+    x: str = Field(pattern=r"^[A-Za-z0-9_-]{43}$", description="base64url of the 32-byte public key")
 
 
 class Recipient(Strict):

@@ -50,7 +50,7 @@ class _Scanner:
                 array = (*parent, parts[-1])
                 index = self._tables.get(array, -1) + 1
                 self._tables[array] = index
-                self.lines.setdefault(array, line)
+                self._note(array, line)
                 here = (*array, index)
                 self.lines[here] = line
                 self.pos += 2

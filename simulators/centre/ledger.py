@@ -51,7 +51,8 @@ class Arrival:
 class Verdict:
     """What is to be told about one message.
 
-    kind: event, birth, status, heartbeat, state, report, command/result, gap, bad, silent.
+    kind: event, birth, status, heartbeat, state, report, command/result, gap, bad, silent; online when this centre itself
+    has subscribed at the broker.
     first, last: sequences of a gap. silent_s: how long nothing was heard.
     """
 

@@ -41,6 +41,8 @@ def as_json(verdict: Verdict) -> dict[str, Any] | None:
             return {"kind": "bad", "source": verdict.source, **arrival, **what}
         case "silent":
             return {"kind": "silent", "source": verdict.source, **arrival, "silent_s": verdict.silent_s}
+        case "online":
+            return {"kind": "online", **arrival}
         case "state":
             return None
         case _:
@@ -54,7 +56,7 @@ def as_text(verdict: Verdict) -> str | None:
 
 
 def _text(verdict: Verdict) -> str | None:
-    head = f"{verdict.arrival.at}  {verdict.source or verdict.topic}  "
+    head = f"{verdict.arrival.at}  {verdict.source or verdict.topic or 'this centre'}  "
     message = verdict.message
     match verdict.kind:
         case "event":
@@ -71,8 +73,8 @@ def _text(verdict: Verdict) -> str | None:
             return f"{head}BAD  {verdict.topic}: {verdict.problem}"
         case "silent":
             return f"{head}SILENT  nothing heard for {verdict.silent_s:.0f} s"
-        case "birth":
-            return f"{head}birth"
+        case "birth" | "online":
+            return f"{head}{verdict.kind}"
         case "status":
             return f"{head}status  {'online' if message.get('online') is True else 'OFFLINE'}"
         case "report" | "command/result":

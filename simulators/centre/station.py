@@ -159,6 +159,7 @@ class Station:
                 await client.subscribe([(f"{self._prefix}/+/+/{tail}", 1) for tail in SUBSCRIPTIONS])
                 await client.publish(state, self._state(online=True), qos=1, retain=True)
                 self._client = client
+                self._inbox.put_nowait(Verdict("online", "", Arrival(now_at(), time.monotonic_ns())))
                 try:
                     yield client
                 finally:

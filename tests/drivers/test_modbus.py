@@ -93,6 +93,15 @@ def test_bytes_02_01_01_are_input_1_and_not_9() -> None:
     assert len(readings) == 8
 
 
+@pytest.mark.parametrize(("reply", "active"), [("02 02 01 00", 1), ("02 02 00 01", 9), ("02 02 80 00", 8), ("02 02 00 80", 16)])
+def test_inputs_of_two_bytes_are_not_swapped(reply: str, active: int) -> None:
+    """pymodbus 3.9.0 and 3.10.0 read the first of these as input 9."""
+    of = small(signal("di{n}", "contact", "discrete", 0, "repeat = { count = 16 }"))
+    device = driver(of, *[f"di{n}" for n in range(1, 17)])
+    readings = said(device.decode(device.plan()[0], bytes.fromhex(reply), 1.0))
+    assert [name for name, (value, *_) in readings.items() if value] == [f"di{active}"]
+
+
 @pytest.mark.parametrize(
     ("settings", "registers", "value"),
     [

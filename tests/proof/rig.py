@@ -125,8 +125,8 @@ class Rig:
         return out
 
     def faults(self) -> set[str]:
-        """Local faults that stand now, as point/alarm."""
-        return {item["alarm"] for item in self.status().get("faults", [])}
+        """Local faults whose cause is there now, as point/alarm."""
+        return {item["alarm"] for item in self.status().get("faults", []) if item["state"] in ("unacknowledged", "acknowledged")}
 
     def journal(self, query: str) -> list[tuple[Any, ...]]:
         """Read the journal file directly."""
@@ -173,7 +173,9 @@ def rig(
     uplink, path: further keys of [uplink] and of its path. centre: further arguments of `campus-centre run`, None for no centre.
     """
     key = folder / "centre.jwk"
-    made = subprocess.run([sys.executable, "-m", "simulators.centre", "keygen", "--id", "police", str(key)], capture_output=True, check=True)
+    made = subprocess.run(
+        [sys.executable, "-m", "simulators.centre", "keygen", "--id", "police", str(key)], capture_output=True, check=True
+    )
     public = _public(made.stdout, key)
     site = folder / "site.toml"
     _profiles(folder)
@@ -250,7 +252,7 @@ class Pace(threading.Thread):
         self._period_s = 1 / per_s
         self._act = act
         self._ended = threading.Event()
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
     def run(self) -> None:
         due_s = time.monotonic()
@@ -259,7 +261,7 @@ class Pace(threading.Thread):
                 self._act()
                 due_s += self._period_s
                 self._ended.wait(max(0.0, due_s - time.monotonic()))
-        except BaseException as error:
+        except (OSError, AssertionError) as error:
             self.error = error
 
     def stop(self) -> None:
