@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     vision = commands.add_parser("vision", help="run the vision process (usually started for you)")
     _site(vision)
     vision.add_argument("--door", metavar="SOCKET", help="the daemon's control socket")
+    vision.add_argument("--parent", metavar="PID", type=int, help="end when this process is not (or no longer) the parent")
     vision.set_defaults(handler=_vision)
 
     demo = commands.add_parser("demo", help="a whole school on this machine, played for one minute", add_help=False)
@@ -244,7 +245,7 @@ def _vision(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         sys.stderr.write(f"campus-gateway vision needs the packages of the extra `vision`: {error}\n")
         return 1
-    return vision_process.main(arguments.config, arguments.door)
+    return vision_process.main(arguments.config, arguments.door, arguments.parent)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

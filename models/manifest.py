@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from gateway.config.profile import Strict
 from gateway.core.errors import ModelRefused
@@ -22,7 +22,13 @@ Three = tuple[float, float, float]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
-class Input(Strict):
+class _Table(Strict):
+    """A table of a manifest; lists of the file become tuples here."""
+
+    model_config = ConfigDict(strict=False)
+
+
+class Input(_Table):
     """The network's input tensor. Width and height are free where both are multiples of `multiple_of_px`."""
 
     name: str
@@ -32,14 +38,14 @@ class Input(Strict):
     width_px: int = Field(416, ge=32, le=1280, description="used where the site file says nothing")
 
 
-class Resize(Strict):
+class Resize(_Table):
     """How a picture becomes the input's size."""
 
     mode: Literal["letterbox-centre"]
     pad: int = Field(114, ge=0, le=255)
 
 
-class Colour(Strict):
+class Colour(_Table):
     """(pixel - mean) / std, in `order`; pixels 0..255."""
 
     order: Literal["BGR", "RGB"]
@@ -47,7 +53,7 @@ class Colour(Strict):
     std: Annotated[Three, Field(description="none may be 0")]
 
 
-class NanodetDfl(Strict):
+class NanodetDfl(_Table):
     """Distances to four sides as distributions over bins, on a grid per stride; outputs score [N,A,1], reg [N,A,4*bins]."""
 
     name: Literal["nanodet-dfl"]
@@ -58,14 +64,14 @@ class NanodetDfl(Strict):
     nms_iou: Ratio = 0.5
 
 
-class Thresholds(Strict):
+class Thresholds(_Table):
     """Scores of different models do not compare: these belong to this one."""
 
     start: Ratio = Field(description="a track may begin")
     keep: Ratio = Field(description="a track goes on; also the lowest score that detect() returns")
 
 
-class Manifest(Strict):
+class Manifest(_Table):
     """The whole description file."""
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -81,14 +87,14 @@ class Manifest(Strict):
     providers: tuple[str, ...] = Field(("CPUExecutionProvider",), min_length=1, description="in order of preference")
 
 
-class Fixture(Strict):
+class Fixture(_Table):
     """One picture of the self-test. boxes: x1, y1, x2, y2 in pixels of the picture, then the score."""
 
     file: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     boxes: tuple[tuple[float, float, float, float, float], ...] = ()
 
 
-class Fixtures(Strict):
+class Fixtures(_Table):
     """`fixtures/expected.json`: what the model must find when it is loaded."""
 
     note: str

@@ -10,8 +10,8 @@ from typing import Any
 from simulators.demo_site import Names
 from simulators.demo_story import Cause, Told
 
-PLACE_COLUMNS = 24
-TEXT_COLUMNS = 56
+PLACE_COLUMNS = 22
+TEXT_COLUMNS = 86
 CAUSE_COLUMNS = 40
 
 

@@ -11,10 +11,10 @@ from gateway.core.errors import BadMessage
 
 
 def canonical(message: dict[str, Any]) -> bytes:
-    """RFC 8785 form as UTF-8 bytes. Raises BadMessage for what JSON cannot hold (NaN, integers over 2^53)."""
+    """RFC 8785 form as UTF-8 bytes. Raises BadMessage for what JSON cannot hold (NaN, integers over 2^53, half a surrogate)."""
     try:
         return rfc8785.dumps(message)
-    except rfc8785.CanonicalizationError as error:
+    except (ValueError, RecursionError) as error:  # rfc8785's own errors are ValueErrors
         raise BadMessage(f"cannot be written as canonical JSON: {error}") from error
 
 

@@ -69,17 +69,18 @@ def verify_compact(token: bytes, keys: dict[str, TrustedKey], typ: str) -> tuple
         raise BadMessage(f"{len(token)} bytes long; at most {MAX_JWS_BYTES} are expected")
     try:
         text = token.decode("ascii")
-        header_part = text.split(".")[0]
-        header = json.loads(urlsafe_b64decode(header_part.encode()))
-        kid = header["kid"]
-        found = (header["alg"], header["typ"])
-    except (ValueError, KeyError, TypeError) as error:
+        header = json.loads(urlsafe_b64decode(text.split(".")[0].encode()))
+        found = (header["alg"], header["kid"], header["typ"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadMessage("not a compact JWS with alg, kid and typ in its header") from error
-    if found != (_ALGORITHM, typ):
-        raise BadSignature(f"header says alg and typ {found}; expected {(_ALGORITHM, typ)}")
-    key = keys.get(kid) if isinstance(kid, str) else None
+    if not all(isinstance(word, str) for word in found):
+        raise BadMessage("alg, kid and typ in a JWS header must be text")
+    algorithm, kid, said = found
+    if (algorithm, said) != (_ALGORITHM, typ):
+        raise BadSignature(f"header says alg {algorithm[:20]!r} and typ {said[:40]!r}; expected {_ALGORITHM!r} and {typ!r}")
+    key = keys.get(kid)
     if key is None:
-        raise BadSignature(f"key {str(kid)[:64]!r} is not trusted by the site file")
+        raise BadSignature(f"key {kid[:64]!r} is not trusted by the site file")
     payload = _checked_payload(text, key)
     try:
         message = json.loads(payload)
@@ -91,11 +92,12 @@ def verify_compact(token: bytes, keys: dict[str, TrustedKey], typ: str) -> tuple
 
 
 def verify_detached(message: dict[str, Any], key: TrustedKey) -> None:
-    """Check the `signature` member of one of our own kinds of message. Raises BadSignature."""
+    """Check the `signature` member of one of our own kinds of message. Raises BadSignature, or BadMessage for what is no JSON."""
     signature = message.get("signature")
-    if not isinstance(signature, str) or signature.count(".") != 2:
+    parts = signature.split(".") if isinstance(signature, str) else []
+    if len(parts) != 3 or parts[1]:
         raise BadSignature("no detached JWS in `signature`")
-    header, _, mac = signature.split(".")
+    header, _, mac = parts
     rest = {name: value for name, value in message.items() if name != "signature"}
     _checked_payload(f"{header}.{urlsafe_b64encode(canonical(rest)).decode()}.{mac}", key)
 
@@ -104,5 +106,5 @@ def _checked_payload(text: str, key: TrustedKey) -> bytes:
     public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key.x})
     try:
         return bytes(jws.deserialize_compact(text, public, registry=_REGISTRY).payload)
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, TypeError) as error:  # TypeError: a header whose `crit` is no list of text
         raise BadSignature(f"the signature does not hold: {error}") from error

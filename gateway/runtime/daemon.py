@@ -257,9 +257,9 @@ class Daemon:
                     log.warning("the vision process ended with %s; started again", self._vision.returncode)
                     await asyncio.sleep(restart_s)
                     restart_s = min(restart_s * 2, 30.0)
-                self._vision = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "gateway", "vision", "--config", str(self.settings.file), "--door", str(self.settings.door_path)
-                )
+                command = [sys.executable, "-m", "gateway", "vision", "--config", str(self.settings.file)]
+                command += ["--door", str(self.settings.door_path), "--parent", str(self.pid)]
+                self._vision = await asyncio.create_subprocess_exec(*command)
             await asyncio.sleep(0.5)
             limit_s = VISION_SILENT_S if self.door.vision.now_s else VISION_START_S
             silent = self.vision_silence_s() > limit_s

@@ -150,12 +150,11 @@ async def run_vision(site: Site, door_path: str) -> None:
     await Vision(site, door, lambda: load(settings.model, threads=settings.threads, input_width_px=settings.input_width_px)).run()
 
 
-def main(site_path: str, door_path: str | None = None) -> int:
+def main(site_path: str, door_path: str | None = None, parent: int | None = None) -> int:
     """The command. Ends with 0 on SIGTERM or Ctrl-C, 2 for a site file that is refused; ends with its parent."""
-    parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        return 0
+    if parent is not None and os.getppid() != parent:
+        return 0  # the daemon that started us is gone already
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         settings = load_site(site_path)

@@ -19,7 +19,7 @@ from gateway.journal.writer import Writer
 
 log = logging.getLogger(__name__)
 
-LINE_DEADLINE_S = 15.0  # longest time-out and re-open pause of a line, with margin
+LINE_DEADLINE_S = 45.0  # the longest connect time-out that a site file may set, with margin
 JOURNAL_DEADLINE_S = 10.0
 
 

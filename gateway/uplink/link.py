@@ -159,7 +159,7 @@ class Link:
         await session.subscribe(self._topics.receipt)
         self._send(session, self._topics.status, self._status(online=True), retain=True)
         self._send(session, self._topics.birth, self._board.birth(), retain=True)
-        self._send_heartbeat(session)
+        await self._send_heartbeat(session)
         self._note_connected()
         reason = ""
         try:
@@ -276,9 +276,14 @@ class Link:
     def _status(self, *, online: bool) -> dict[str, Any]:
         return {"source": self._source, "bootid": self._boot_id, "online": online, "at": rfc3339(time.time_ns() // 1_000_000)}
 
-    def _send_heartbeat(self, session: Session) -> None:
+    async def _send_heartbeat(self, session: Session) -> None:
+        places = self._outbox.lowest_owed()
+        if self._outbox.overflow_row is not None:  # more is owed than memory holds: nobody's lowest is above the journal's
+            for owed in await self._history.owed(0, 1):
+                for name in owed.recipients:
+                    places[name] = min(places.get(name, (owed.epoch, owed.sequence)), (owed.epoch, owed.sequence))
         oldest_s = min((e.sealed_s for r in self._recipients if (e := self._outbox.oldest_owed(r)) is not None), default=None)
-        lowest = {name: {"epoch": f"{e:010d}", "sequence": f"{s:020d}"} for name, (e, s) in self._outbox.lowest_owed().items()}
+        lowest = {name: {"epoch": f"{e:010d}", "sequence": f"{s:020d}"} for name, (e, s) in places.items()}
         message = {
             "source": self._source,
             "bootid": self._boot_id,
@@ -302,7 +307,7 @@ class Link:
                 raise LinkLost(f"the broker has not acknowledged a message for {now_s - oldest_s:.0f} s")
             if now_s - heartbeat_s >= self._timing.heartbeat_s:
                 heartbeat_s += self._timing.heartbeat_s
-                self._send_heartbeat(session)
+                await self._send_heartbeat(session)
             if now_s - telemetry_s >= self._timing.telemetry_s:
                 telemetry_s += self._timing.telemetry_s
                 values = self._board.telemetry()

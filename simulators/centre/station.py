@@ -31,7 +31,7 @@ LINGER_S = 0.02  # how long a receipt may wait for company
 ANSWER_S = 5.0  # for CONNACK, SUBACK and PUBACK
 KEEPALIVE_S = 20
 BACKOFF_FIRST_S = 0.2
-BACKOFF_CAP_S = 5.0
+BACKOFF_CAP_S = 1.0  # one centre, many schools waiting for it
 WATCH_EVERY_S = 0.5
 SESSION_NEVER_EXPIRES = 0xFFFFFFFF  # MQTT 5, 3.1.2.11.2
 

@@ -12,12 +12,24 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.figures import Figure, table
 from tests.bench.machine import describe
-from tests.bench.measures import MEASURES, QUICK, Effort, NotMeasured, Run
 from tests.bench.parts import MissingPart, built_farm, program
+from tests.bench.reaction import delay, press
+from tests.bench.rig import QUICK, Effort, NotMeasured, Result, Run, Say
+from tests.bench.steady import scan, start
+from tests.bench.throughput import events
+
+MEASURES: dict[str, Callable[[Effort, Path, Say], Result]] = {
+    "scan": scan,
+    "start": start,
+    "delay": delay,
+    "press": press,
+    "events": events,
+}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -54,6 +54,7 @@ signal = "di2"
 def press(here: Rig, times: int = 1) -> None:
     for _ in range(times):
         here.post("/points/button", {"press_ms": 20})
+        time.sleep(0.05)  # a hand lets go before it presses again
 
 
 def pressed(here: Rig) -> set[str]:
@@ -61,9 +62,14 @@ def pressed(here: Rig) -> set[str]:
     return {event["id"] for event in here.events() if event["subject"] == "button" and event["type"] == "campus.alarm.activated"}
 
 
+def stored(here: Rig) -> None:
+    wait_for(here.status, "the daemon answers")
+    wait_for(lambda: here.journal("SELECT count(*) FROM latch")[0][0] >= len(POINTS), "first values are stored")
+
+
 def ready(here: Rig) -> None:
     wait_for(lambda: here.status().get("paths", [{}])[0].get("up"), "the path is up")
-    wait_for(lambda: here.journal("SELECT count(*) FROM latch")[0][0] >= len(POINTS), "first values are stored")
+    stored(here)
 
 
 def whole(here: Rig) -> None:
@@ -109,43 +115,70 @@ def forbid(tmp_path: Path) -> Broker:
     return Broker("mosquitto", dir=tmp_path / "broker", extra=f"acl_file {acl}")
 
 
-@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-def test_forbidden_topic_does_not_make_the_link_flap(tmp_path: Path, protocol: str) -> None:
-    """PUBACK 0x87 and a closed socket (MQTT 5), a plain PUBACK and a closed socket (3.1.1): the topic is set aside."""
-    with (
-        forbid(tmp_path) as broker,
-        rig(
-            tmp_path,
-            broker.url,
-            field_text(),
-            protocol=protocol,
-            path=', username = "school"',
-            uplink="receipt_timeout_s = 2.0",
-        ) as here,
-    ):
+def test_forbidden_topic_over_mqtt_5(tmp_path: Path) -> None:
+    """PUBACK 0x87: the topic is set aside and probed, the link stays up, everything else goes on."""
+    school = ', username = "school"'
+    with forbid(tmp_path) as broker, rig(tmp_path, broker.url, field_text(), protocol="5", path=school) as here:
         ready(here)
         here.post("/points/door", {"value": True})
         wait_for(lambda: "gw-publish/fault" in here.faults(), "a local fault that names the topic", 60)
-        if protocol == "5":
-            assert here.metric("gw_puback_total")['{code="0x87"}'] >= 1
+        assert here.metric("gw_puback_total")['{code="0x87"}'] >= 1
         assert here.metric("gw_outbox_held_topics") == {"": 1.0}
+        _alarms_go_on_beside(here)
+
+
+def test_forbidden_topic_over_mqtt_311(tmp_path: Path) -> None:
+    """3.1.1 cannot say no: a plain PUBACK, and the message is gone. The missing receipt is the one sign."""
+    school, fast = ', username = "school"', "receipt_timeout_s = 1.0\ncentre_silence_s = 5.0"
+    with forbid(tmp_path) as broker, rig(tmp_path, broker.url, field_text(), path=school, uplink=fast) as here:
         ready(here)
-        losses = here.metric("gw_link_losses_total")['{path="main"}']
-        press(here, 3)
-        wait_for(lambda: len(pressed(here)) == 3, "alarms go on beside it")
-        time.sleep(8)  # long enough for a flapping link to show: each retry would cost one loss
-        assert here.metric("gw_link_losses_total")['{path="main"}'] - losses <= 1
-        assert here.metric("gw_link_up") == {'{path="main"}': 1.0}
-        assert here.journal("SELECT count(*) FROM outbox o JOIN event e USING (row) WHERE o.state = 0 AND e.class = 'access'")[0][0] == 1
+        here.post("/points/door", {"value": True})
+        wait_for(lambda: "gw-centre-police/fault" in here.faults(), "a local fault: no receipt", 60)
+        _alarms_go_on_beside(here)
+
+
+def test_broker_that_closes_the_socket_on_a_topic(tmp_path: Path) -> None:
+    """A 3.1.1 broker that acknowledges a forbidden topic and then drops the session: found by repetition, set aside."""
+    harsh = MuteBroker(acknowledges=True, drops=b"/event/access")
+    url = f"mqtt://127.0.0.1:{harsh.port}"
+    with rig(tmp_path, url, field_text(), uplink="receipt_timeout_s = 1.0", centre=None) as here:
+        stored(here)
+        here.post("/points/door", {"value": True})
+        wait_for(lambda: "gw-publish/fault" in here.faults(), "a local fault that names the topic", 60)
+        assert here.metric("gw_outbox_held_topics") == {"": 1.0}
+        wait_for(lambda: here.status()["paths"][0]["up"], "the path is up again")
+        before = harsh.connects
+        press(here, 2)
+        wait_for(lambda: here.metric("gw_link_up")['{path="main"}'] and harsh.publishes > 0, "it goes on")
+        time.sleep(8)  # a flapping link would have opened some ten sessions by now
+        assert harsh.connects - before <= 1
+        harsh.stop()
+
+
+def _alarms_go_on_beside(here: Rig) -> None:
+    ready(here)
+    losses = here.metric("gw_link_losses_total")['{path="main"}']
+    press(here, 3)
+    wait_for(lambda: len(pressed(here)) == 3, "alarms go on beside it")
+    time.sleep(8)  # long enough for a flapping link to show: each retry would cost one loss
+    assert here.metric("gw_link_losses_total")['{path="main"}'] - losses <= 1
+    assert here.metric("gw_link_up") == {'{path="main"}': 1.0}
+    assert here.journal("SELECT count(*) FROM outbox o JOIN event e USING (row) WHERE o.state = 0 AND e.class = 'access'")[0][0] == 1
 
 
 class MuteBroker:
-    """Accepts MQTT 3.1.1 sessions, grants subscriptions, answers pings, and never acknowledges a publish."""
+    """Accepts MQTT 3.1.1 sessions, grants subscriptions, answers pings, and never acknowledges a publish.
 
-    def __init__(self) -> None:
+    acknowledges: it does after all. drops: it ends the session after a publish whose topic ends so.
+    """
+
+    def __init__(self, *, acknowledges: bool = False, drops: bytes = b"") -> None:
+        self._acknowledges = acknowledges
+        self._drops = drops
         self.port = free_port()
         self.publishes = 0
         self.connects = 0
+        self._writers: list[asyncio.StreamWriter] = []
         self._loop = asyncio.new_event_loop()
         self._task = self._loop.create_task(self._serve())
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -159,10 +192,9 @@ class MuteBroker:
     def _run(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._task)
-        left = asyncio.all_tasks(self._loop)
-        for task in left:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        for writer in self._writers:
+            writer.close()
+        self._loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(self._loop)))
         self._loop.close()
 
     async def _serve(self) -> None:
@@ -173,6 +205,7 @@ class MuteBroker:
             server.close()
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         try:
             while True:
                 kind = (await reader.readexactly(1))[0] >> 4
@@ -186,6 +219,12 @@ class MuteBroker:
                     writer.write(b"\xd0\x00")
                 elif kind == 3:
                     self.publishes += 1
+                    topic_bytes = int.from_bytes(body[:2], "big")
+                    topic, packet_id = body[2 : 2 + topic_bytes], body[2 + topic_bytes : 4 + topic_bytes]
+                    if self._acknowledges:
+                        writer.write(b"\x40\x02" + packet_id)
+                    if self._drops and topic.endswith(self._drops):
+                        return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -208,7 +247,7 @@ def test_broker_that_never_acknowledges(tmp_path: Path) -> None:
     url = f"mqtt://127.0.0.1:{mute.port}"
     with rig(tmp_path, url, field_text(), uplink="puback_timeout_s = 2.0", centre=None) as here:
         wait_for(lambda: mute.publishes, "the gateway publishes")
-        wait_for(lambda: here.journal("SELECT count(*) FROM latch")[0][0] >= len(POINTS), "first values are stored")
+        stored(here)
         press(here, 3)
         wait_for(lambda: mute.connects >= 3, "sessions without acknowledgement are given up", 40)
         wait_for(lambda: "gw-path-main/fault" in here.faults(), "a local fault for the path")

@@ -1,0 +1,285 @@
+"""Writes the parts of the documentation that are made from the code, so that they cannot drift from it.
+
+    python docs/make_reference.py            write them anew
+    python docs/make_reference.py --check    exit status 1 when a page is out of date
+
+A made part stands between `<!-- made: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gateway.alarm.machine import TABLE, State, Step, Stimulus
+from gateway.config.load import load_profile, profile_files
+from gateway.config.roles import ROLES, SYSTEM_ROLES, AlarmDefault, Role
+from gateway.config.site import Site
+from gateway.core.points import Above, Below, Condition, Contact, OneOf, Press
+
+DOCS = Path(__file__).parent
+PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+# Table of the file -> (definition in the schema, what it is). The order is the order of the page.
+TABLES = {
+    "(top of the file)": "",
+    "[site]": "SiteInfo",
+    "[places.ID]": "Place",
+    "[[buses]] with transport tcp or rtu-tcp": "TcpBus",
+    "[[buses]] with transport rtu": "SerialBus",
+    "[[devices]]": "Device",
+    "[[points]]": "PointSettings",
+    "[[cameras]]": "Camera",
+    "[[cameras.zones]]": "Zone",
+    "[hours]": "Hours",
+    "[vision]": "Vision",
+    "[uplink]": "Uplink",
+    "[[uplink.paths]]": "Path",
+    "[[uplink.recipients]]": "Recipient",
+    "[[uplink.recipients.keys]]": "CentreKey",
+    "[metrics]": "Metrics",
+    "[telemetry]": "Telemetry",
+}
+
+
+def keys() -> str:
+    """All keys of the site file, from its JSON Schema."""
+    schema = Site.model_json_schema()
+    missing = set(schema["$defs"]) - set(TABLES.values())
+    if missing:
+        raise SystemExit(f"docs/make_reference.py: TABLES has no row for {', '.join(sorted(missing))}")
+    out = []
+    for table, name in TABLES.items():
+        model = schema["$defs"][name] if name else schema
+        title = f"### `{table}`" if table.startswith("[") and " " not in table else f"### {_title(table)}"
+        out += [title, "", _first_line(model.get("description", "")), "", "| key | value | default | meaning |", "|---|---|---|---|"]
+        for key, field in model["properties"].items():
+            required = key in model.get("required", ())
+            kind = _kind(field, schema)
+            meaning = _cell(field.get("description", "")) or ("see below" if kind.startswith("table") and kind != "table of texts" else "")
+            out.append(f"| `{key}` | {kind} | {_default(field, required)} | {meaning} |")
+        out.append("")
+    return "\n".join(out)
+
+
+def _title(table: str) -> str:
+    bracket, _, rest = table.partition(" ")
+    return f"`{bracket}` {rest}" if bracket.startswith("[") else table
+
+
+def _first_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cell(text: str) -> str:
+    return _first_line(text).replace("|", "\\|")
+
+
+def _default(field: dict[str, Any], required: bool) -> str:
+    if required:
+        return "**needed**"
+    value = field.get("default")
+    if value is None or value == "":
+        return "–"
+    return f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+def _kind(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    """The values that a key takes, in words."""
+    if "$ref" in field or "discriminator" in field:
+        return "table"
+    if "anyOf" in field:
+        return " or ".join(_kind(part, schema) for part in field["anyOf"] if part.get("type") != "null")
+    if "const" in field:
+        return f"`{json.dumps(field['const'])}`"
+    if "enum" in field:
+        return ", ".join(f"`{item}`" for item in field["enum"])
+    kind = field.get("type")
+    if kind == "array":
+        return _array(field, schema)
+    if kind == "object":
+        return "tables by id" if "patternProperties" in field else "table of texts"
+    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true` or `false`"}[str(kind)]
+    if field.get("pattern") == "^[a-z0-9-]{1,48}$":
+        return "id"
+    if "pattern" in field:
+        return f"{words} like `{_cell(field['pattern'])}`"
+    return f"{words}{_range(field)}"
+
+
+def _array(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    items = field.get("items", {})
+    size = f", {field['minItems']} or more" if "minItems" in field and field.get("maxItems") != field["minItems"] else ""
+    size = f", exactly {field['minItems']}" if "minItems" in field and field.get("maxItems") == field["minItems"] else size
+    if "$ref" in items or "discriminator" in items or "oneOf" in items:
+        return f"tables{size}"
+    if "prefixItems" in items:
+        return f"list of `[x, y]`{size}"
+    return f"list of {_kind(items, schema)}{size}"
+
+
+def _range(field: dict[str, Any]) -> str:
+    low = next((f"{sign}{field[name]:g}" for name, sign in (("minimum", "≥ "), ("exclusiveMinimum", "> ")) if name in field), "")
+    high = next((f"{sign}{field[name]:g}" for name, sign in (("maximum", "≤ "), ("exclusiveMaximum", "< ")) if name in field), "")
+    step = f"multiple of {field['multipleOf']:g}" if "multipleOf" in field else ""
+    words = ", ".join(part for part in (low, high, step) if part)
+    return f" {words}" if words else ""
+
+
+def roles() -> str:
+    """The roles that a point may have."""
+    return "\n".join(_role_rows(ROLES.values()))
+
+
+def system_roles() -> str:
+    """The gateway's own points."""
+    rows = ["| role | 中文 | English | fault |", "|---|---|---|---|"]
+    for role in SYSTEM_ROLES.values():
+        rows += [f"| `{role.name}` | {role.text.zh} | {role.text.en} | {a.text.zh} / {a.text.en} |" for a in role.alarms]
+    return "\n".join(rows)
+
+
+def _role_rows(all_roles: Any) -> Iterator[str]:
+    yield "| role | 中文 / English | signals | looked at every | alarm | begins | latches | CAP urgency, severity, certainty |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for role in all_roles:
+        yield from _rows_of(role)
+
+
+def _rows_of(role: Role) -> Iterator[str]:
+    name = f"`{role.name}`" + (" (fixed)" if role.fixed else "")
+    head = f"| {name} | {role.text.zh} / {role.text.en} | {', '.join(sorted(role.kinds))} | {role.period_s:g} s |"
+    if not role.alarms:
+        says = f"none; each change is an event of class {role.observe}" if role.observe else "none; telemetry only"
+        yield f"{head} {says} | – | – | – |"
+    for alarm in role.alarms:
+        cap = f"{alarm.urgency}, {alarm.severity}, {alarm.certainty}"
+        latches = "yes" if alarm.latching else "no"
+        yield f"{head} `{alarm.name}`: {alarm.text.zh} ({alarm.event_class}) | {_begins(alarm, role.unit)} | {latches} | {cap} |"
+        head = "| | | | |"
+
+
+def _begins(alarm: AlarmDefault, unit: str) -> str:
+    words = _when(alarm.condition, unit)
+    if alarm.on_delay_s:
+        words += f", for {alarm.on_delay_s:g} s"
+    if alarm.off_delay_s:
+        words += f"; over after {alarm.off_delay_s:g} s"
+    return words + ("; outside opening hours" if alarm.outside_hours else "")
+
+
+def _when(condition: Condition, unit: str) -> str:
+    match condition:
+        case Above(limit, deadband):
+            return f"≥ {limit:g} {unit}, over below {limit - deadband:g}"
+        case Below(limit, deadband):
+            return f"≤ {limit:g} {unit}, over above {limit + deadband:g}"
+        case OneOf(values):
+            return "one of " + ", ".join(sorted(values))
+        case Contact():
+            return "active"
+        case Press():
+            return "each press"
+        case _:
+            return "reading is bad"
+
+
+def profiles() -> str:
+    """The device profiles that are shipped."""
+    rows = ["| profile | device | 中文 | transport | factory serial settings | facts from |", "|---|---|---|---|---|---|"]
+    for _, file in sorted(profile_files([]).items()):
+        p = load_profile(file)
+        serial = (
+            f"{p.serial.baud} 8{p.serial.parity}{p.serial.stop_bits}, unit {p.serial.unit}"
+            if "rtu" in p.transports
+            else f"unit {p.serial.unit}"
+        )
+        source = f"{_cell(p.source)} ({p.confidence})"
+        rows.append(f"| `{p.id}` | {p.vendor} {p.model}: {p.summary} | {p.summary_zh} | {', '.join(p.transports)} | {serial} | {source} |")
+    return "\n".join(rows)
+
+
+LETTERS = dict(zip(State, "ABCDEF", strict=True))
+
+
+def _reachable(latching: bool) -> list[State]:
+    found = [State.NORMAL]
+    for state in found:
+        for stimulus in Stimulus:
+            after = TABLE[state, stimulus, latching].state
+            if after not in found:
+                found.append(after)
+    return [state for state in State if state in found]
+
+
+def _diagram(latching: bool) -> Iterator[str]:
+    yield "```mermaid"
+    yield "stateDiagram-v2"
+    yield "    direction LR"
+    for state in _reachable(latching):
+        yield f'    state "{LETTERS[state]} {state.replace("_", " ")}" as {LETTERS[state]}'
+    yield f"    [*] --> {LETTERS[State.NORMAL]}"
+    for state in _reachable(latching):
+        for stimulus in Stimulus:
+            step = TABLE[state, stimulus, latching]
+            if step.event:
+                said = "" if step.event.startswith(str(stimulus)) else f" ({step.event})"
+                yield f"    {LETTERS[state]} --> {LETTERS[step.state]}: {stimulus}{said}"
+    yield "```"
+
+
+def states() -> str:
+    """Diagrams and table of the alarm state machine."""
+    out = ["**Alarms that latch** (one-key alarm, impact, gas second level, fire, forced door, tamper):", "", *_diagram(True), ""]
+    out += ["**Alarms that do not latch:**", "", *_diagram(False), ""]
+    out += ["Every transition; in brackets the last word of the event's type:", ""]
+    out += ["| state | latches | " + " | ".join(Stimulus) + " |", "|---|---|" + "---|" * len(Stimulus)]
+    for state in State:
+        for latching in (True, False):
+            if state in _reachable(latching):
+                cells = [_step(state, TABLE[state, stimulus, latching]) for stimulus in Stimulus]
+                out.append(f"| {LETTERS[state]} `{state}` | {'yes' if latching else 'no'} | {' | '.join(cells)} |")
+    return "\n".join(out)
+
+
+def _step(before: State, step: Step) -> str:
+    if step.refused:
+        return f"refused: {step.refused}"
+    if step.event:
+        return f"→ {LETTERS[step.state]} ({step.event})"
+    return "–" if step.state is before else f"→ {LETTERS[step.state]}"
+
+
+PARTS: dict[str, Callable[[], str]] = {"keys": keys, "roles": roles, "system_roles": system_roles, "profiles": profiles, "states": states}
+
+
+def made(text: str) -> str:
+    """The page with its made parts as the code is now."""
+    return PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]().rstrip()}\n{found[3]}", text)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write or check all pages."""
+    parser = argparse.ArgumentParser(description="Writes the parts of docs/ that are made from the code.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit status 1 when a page is out of date")
+    check = parser.parse_args(argv).check
+    stale = []
+    for page in sorted(DOCS.rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        new = made(text)
+        if new != text:
+            stale.append(page)
+            if not check:
+                page.write_text(new, encoding="utf-8")
+    for page in stale:
+        sys.stdout.write(f"{page.name}: {'out of date; run python docs/make_reference.py' if check else 'written'}\n")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
