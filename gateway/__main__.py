@@ -15,7 +15,10 @@ SITE = "/etc/campus-gateway/site.toml"
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["demo"]:
+        return _demo(words[1:])
+    arguments = _parser().parse_args(words)
     try:
         return int(arguments.handler(arguments))
     except KeyboardInterrupt:
@@ -87,9 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     vision.add_argument("--parent", metavar="PID", type=int, help="end when this process is not (or no longer) the parent")
     vision.set_defaults(handler=_vision)
 
-    demo = commands.add_parser("demo", help="a whole school on this machine, played for one minute", add_help=False)
-    demo.add_argument("rest", nargs=argparse.REMAINDER)
-    demo.set_defaults(handler=_demo)
+    commands.add_parser("demo", help="a whole school on this machine, played for one minute", add_help=False)
     return parser
 
 
@@ -100,6 +101,9 @@ def _site(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     import logging
 
+    from gateway.runtime import memory
+
+    memory.begin()
     from gateway.config.load import load_site
     from gateway.config.problems import ConfigRefused
 
@@ -248,9 +252,9 @@ def _vision(arguments: argparse.Namespace) -> int:
     return vision_process.main(arguments.config, arguments.door, arguments.parent)
 
 
-def _demo(arguments: argparse.Namespace) -> int:
+def _demo(words: list[str]) -> int:
     """The demo is a program of the simulators; the product does not import it."""
-    os.execv(sys.executable, [sys.executable, "-m", "simulators.demo", *arguments.rest])
+    os.execv(sys.executable, [sys.executable, "-m", "simulators.demo", *words])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ NAME = r"^[a-z][a-z0-9_]*(\{n\})?[a-z0-9_]*$"
 class Strict(BaseModel):
     """Base of all file schemas: an unknown key is an error, and so is "3" for 3, true for 1, or a number without end."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class SerialDefaults(Strict):

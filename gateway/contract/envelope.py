@@ -8,10 +8,12 @@ from typing import Any
 
 from gateway.contract.canonical import canonical, digest
 from gateway.contract.jws import Signer
+from gateway.core.errors import BadMessage
 from gateway.core.points import Draft
 
 GENESIS_HASH = "0" * 64  # `previoushash` of the first event of an epoch
 DATA_SCHEMA = "urn:campus-gateway:schema:event-data:1"
+_MAX_DEPTH = 20
 CONTENT_TYPE = "application/cloudevents+json"
 
 
@@ -61,7 +63,10 @@ def rfc3339(at_ms: int) -> str:
 
 
 def seal(draft: Draft, origin: Origin, number: Number | None, signer: Signer, row: int = 0) -> Sealed:
-    """Number, chain and sign one draft. Without `number` it is an early copy, marked `journalled: false`."""
+    """Number, chain and sign one draft. Without `number` it is an early copy, marked `journalled: false`.
+
+    Data that JSON cannot hold is replaced by text and marked `damaged: true` (law 5: marked, not dropped).
+    """
     event: dict[str, Any] = {
         "specversion": "1.0",
         "id": draft.id,
@@ -83,13 +88,18 @@ def seal(draft: Draft, origin: Origin, number: Number | None, signer: Signer, ro
         event["sequence"] = f"{number.sequence:020d}"
         event["classsequence"] = f"{number.class_sequence:020d}"
         event["previoushash"] = number.previous
-    unsigned = canonical(event)
+    try:
+        unsigned = canonical(event)
+    except BadMessage:
+        event = {name: _writable(value) for name, value in event.items()}
+        event["data"] = {**event["data"], "damaged": True}
+        unsigned = canonical(event)
     body = _with_signature(unsigned, signer.detached(unsigned))
     return Sealed(
         id=draft.id,
         event_class=str(draft.event_class),
         type=draft.type,
-        subject=draft.subject,
+        subject=event["subject"],
         priority=int(draft.priority),
         at_ms=draft.at_ms,
         sha256=digest(body),
@@ -98,6 +108,19 @@ def seal(draft: Draft, origin: Origin, number: Number | None, signer: Signer, ro
         now_s=draft.now_s,
         row=row,
     )
+
+
+def _writable(value: Any, depth: int = 0) -> Any:
+    """The nearest thing that JSON can hold: an odd value is told as text and never stops an alarm."""
+    if isinstance(value, dict) and depth < _MAX_DEPTH:
+        return {_writable(str(name)): _writable(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list | tuple) and depth < _MAX_DEPTH:
+        return [_writable(inner, depth + 1) for inner in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < 2**53):
+        return value
+    return f"a value of type {type(value).__name__}" if isinstance(value, dict | list | tuple | int) else _writable(repr(value)[:200])
 
 
 def _with_signature(unsigned: bytes, signature: str) -> bytes:

@@ -198,17 +198,29 @@ def open_store(
 
 def _epoch(mark: Path, store: Store, opened: Callable[[str, dict[str, object]], Draft], reason: str) -> Sealed | None:
     """Begin a new epoch unless the file is the one that the high-water mark speaks of."""
-    known = int(mark.read_text().split()[0]) if mark.exists() and mark.read_text().strip() else 0
+    known = _read_mark(mark, store.epoch)
     if store.epoch and store.epoch == known:
         return None
     if not reason:
-        reason = "created" if not store.epoch and not known else "restored" if store.epoch else "set aside"
+        reason = "restored" if store.epoch else "created"
     data: dict[str, object] = {"reason": reason, "last_epoch": f"{max(store.epoch, known):010d}"}
-    if store.epoch:
+    if store.epoch and store.epoch >= known:  # else the newest events are not in this file
         data |= {"last_sequence": f"{store.sequence:020d}", "last_hash": store.last_hash}
     epoch = max(store.epoch, known) + 1
     write_mark(mark, epoch)  # first the mark: an epoch may be skipped, never used twice
     return store.begin_epoch(epoch, reason, opened(reason, data))
+
+
+def _read_mark(mark: Path, epoch: int) -> int:
+    """The last epoch that was begun, 0 when there was none. epoch: the journal's own, 0 without one."""
+    try:
+        return int(mark.read_text().split()[0])
+    except FileNotFoundError:
+        return 0
+    except (ValueError, IndexError):
+        if epoch:
+            return 0  # a new epoch begins after the journal's own
+        raise JournalRefused(f"{mark} holds no number; write into it the last epoch that the centre knows of this gateway") from None
 
 
 def write_mark(mark: Path, epoch: int) -> None:
@@ -219,27 +231,37 @@ def write_mark(mark: Path, epoch: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(mark)
+    folder = os.open(mark.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _open_checked(path: Path, at_ms: int) -> tuple[sqlite3.Connection, Path | None]:
-    if path.exists():
-        try:
-            connection = _connect(path)
-            answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if answer != "ok":
-                raise sqlite3.DatabaseError(answer)
-            _migrate(connection)
-            return connection, None
-        except sqlite3.OperationalError:
-            raise  # the disk, not the content
-        except sqlite3.DatabaseError:
-            aside = _set_aside(path, at_ms)
-            connection = _connect(path)
-            _migrate(connection)
-            return connection, aside
-    connection = _connect(path)
-    _migrate(connection)
-    return connection, None
+    try:
+        return _open(path), None
+    except sqlite3.OperationalError:
+        raise  # the disk, not the content
+    except sqlite3.DatabaseError:
+        aside = _set_aside(path, at_ms)
+        return _open(path), aside
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Connect, check, migrate; the connection is closed again when one of them fails."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
+    try:
+        path.chmod(0o600)
+        _settings(connection)
+        answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if answer != "ok":
+            raise sqlite3.DatabaseError(answer)
+        _migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _set_aside(path: Path, at_ms: int) -> Path:
@@ -251,15 +273,12 @@ def _set_aside(path: Path, at_ms: int) -> Path:
     return aside
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
-    path.chmod(0o600)
+def _settings(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 1000")  # pages: the WAL stays near 4 MB
     connection.execute("PRAGMA journal_size_limit = 8388608")
     connection.execute("PRAGMA cache_size = -2000")  # KiB
-    return connection
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

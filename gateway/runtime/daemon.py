@@ -29,7 +29,7 @@ from gateway.journal.store import Batch, open_store
 from gateway.journal.writer import Writer
 from gateway.metrics.exporter import Exporter
 from gateway.rules.timetable import Timetable
-from gateway.runtime import telling
+from gateway.runtime import memory, telling
 from gateway.runtime.board import Board
 from gateway.runtime.clock import Clock
 from gateway.runtime.conveyor import Conveyor
@@ -45,6 +45,7 @@ from gateway.uplink.session import Address
 
 log = logging.getLogger(__name__)
 
+SETTLED_S = 2.0  # start-up is over, the first states are out
 VISION_SILENT_S = 5.0
 VISION_START_S = 20.0  # loading a model on a small board takes its time
 
@@ -162,6 +163,8 @@ class Daemon:
         telling.fill(self.exporter, self)
         self._start_metrics()
         supervise("watchdog", Watchdog(self.field.lines, self.writer).run)
+        memory.settle()
+        asyncio.get_running_loop().call_later(SETTLED_S, memory.give_back)
         notify(f"READY=1\nSTATUS=serving {self.settings.source}\nMAINPID={self.pid}")
         log.info("serving %s: %d points on %d lines, %d cameras", self.settings.source, len(self.settings.site.points),
                  len(self.field.lines), len(self.settings.site.cameras))  # fmt: skip

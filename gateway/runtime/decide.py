@@ -155,9 +155,9 @@ def _condition(
 ) -> None:
     alarm = house.alarms[spec.key]
     raw = judge(spec.condition, reading, alarm.condition.active)
-    if raw and spec.outside_hours:
-        decision.wake.append((now.now_s + _HOURS_LOOK_S, point.id))
-        raw = alarm.condition.active or not house.timetable.is_open(now.at_ms)
+    if raw and spec.outside_hours and not alarm.condition.active and house.timetable.is_open(now.at_ms):
+        raw = False
+        decision.wake.append(((now.now_s // _HOURS_LOOK_S + 1) * _HOURS_LOOK_S, point.id))  # the same for all looks of these 20 s
     condition, due_s = follow(spec, alarm.condition, raw, now.now_s)
     if due_s is not None:
         decision.wake.append((due_s, point.id))
@@ -256,17 +256,18 @@ def _advance(
     result = step(before.state, stimulus, latching=spec.latching)
     if result.refused:
         return result.refused
-    event_id, since_ms, cause = before.event_id, before.since_ms, [before.event_id] if before.event_id else []
+    event_id, since_ms, person = before.event_id, before.since_ms, by or before.by
+    cause = [before.event_id] if before.event_id else []
     if result.event:
         draft_id = ids(now.at_ms)
         if result.event == "activated":
-            event_id, since_ms, cause = draft_id, now.at_ms, []
+            event_id, since_ms, person, cause = draft_id, now.at_ms, "", []
         decision.drafts.append(
             _alarm_draft(draft_id, point, spec, result.event, before.state, result.state, reading, now, cause, extra, by)
         )
         decision.changed.add(point.id)
         decision.lasting = True
-    decision.alarms[spec.key] = AlarmState(result.state, condition, event_id, since_ms, by or before.by)
+    decision.alarms[spec.key] = AlarmState(result.state, condition, event_id, since_ms, person)
     return ""
 
 

@@ -6,6 +6,7 @@ The retry policy lives here; `session.py` knows one connection, `outbox.py` know
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 import time
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateway.contract.canonical import canonical
 from gateway.contract.envelope import rfc3339
 from gateway.contract.jws import Signer, TrustedKey
 from gateway.contract.receipt import read_receipt
@@ -313,7 +313,7 @@ class Link:
                 values = self._board.telemetry()
                 if values is not None:
                     expiry_s = max(1, round(3 * self._timing.telemetry_s))
-                    session.publish(self._topics.telemetry, canonical(values), qos=0, retain=False, expiry_s=expiry_s)
+                    session.publish(self._topics.telemetry, _compact(values), qos=0, retain=False, expiry_s=expiry_s)
             due_s = self._outbox.next_due_s()
             if due_s is not None and due_s <= now_s:
                 self._wake.set()
@@ -400,6 +400,11 @@ class Link:
                 bad = not bad
                 if not bad:
                     self._fault("gw-receipt", False, "")
+
+
+def _compact(message: dict[str, Any]) -> bytes:
+    """Telemetry carries no signature, so it need not be canonical, only short."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def entry_of(owed: Owed, now_s: float) -> Entry:

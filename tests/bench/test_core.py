@@ -15,10 +15,9 @@ from gateway.config.load import load_site
 from tests.bench.figures import Figure, median_ratio, meets, percentile, span, table
 from tests.bench.listener import Listener, packet, take_packets
 from tests.bench.machine import Meter, sync_times_ms, tree
-from tests.bench.parts import Broker, Farm
-from tests.bench.reaction import press
-from tests.bench.rig import Effort, NotMeasured, rig
-from tests.bench.subjects import Floor, Gateway, Load, site_text
+from tests.bench.parts import Broker, Farm, MissingPart, program
+from tests.bench.rig import NotMeasured, rig
+from tests.bench.subjects import REPOSITORY, Floor, Gateway, Load, site_text
 from tests.real_parts import missing, need
 
 
@@ -217,11 +216,23 @@ def test_the_farm_ends_with_its_owner(parts: None) -> None:
 
 
 @pytest.mark.slow
-def test_a_very_short_run_of_one_measure(parts: None, tmp_path: Path) -> None:
-    said: list[str] = []
-    result = press(Effort(presses=3, settle_s=0.2), tmp_path / "run", said.append)
-    assert [figure.name for figure in result.figures] == ["core.press_100ms_seen_share"]
-    assert result.runs[0]["presses"] == 3
-    assert 0 <= result.figures[0].value <= 1
-    assert result.runs[0]["seen"] > 0
-    assert len(said) == 1
+def test_a_short_run_of_one_measure_writes_its_file(parts: None, tmp_path: Path) -> None:
+    out = tmp_path / "bench" / "core.json"
+    command = [sys.executable, "-m", "tests.bench.core", "--quick", "--only", "press", "--out", str(out)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(out.read_text())
+    assert set(report) == {"machine", "figures", "runs"}
+    assert {"cpu", "cores", "kernel", "python", "fdatasync_p50_ms", "fdatasync_p99_ms"} <= set(report["machine"])
+    (figure,), (run,) = report["figures"], report["runs"]
+    assert (figure["name"], figure["unit"], figure["goal"]) == ("core.press_100ms_seen_share", "share", ">= 1.0")
+    assert figure["value"] == run["seen"] / run["presses"]
+    assert run["seen"] > 0
+    assert "core.press_100ms_seen_share" in done.stdout
+    assert "told with both edges" in done.stderr
+    assert [file.name for file in out.parent.iterdir()] == ["core.json"]
+
+
+def test_a_missing_program_is_named_with_its_package() -> None:
+    with pytest.raises(MissingPart, match="no-such-program is not installed: apt-get install some-package"):
+        program("no-such-program", package="some-package")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.bench.figures import Figure
 from tests.bench.parts import stop
-from tests.bench.rig import FIRST_WORD_S, Effort, NotMeasured, Result, Rig, Run, Say, noise, rig
+from tests.bench.rig import FIRST_WORD_S, Effort, NotMeasured, Result, Run, Say, noise, rig
 from tests.bench.subjects import Gateway, Subject
 
 DEVICES = 50
@@ -59,9 +59,16 @@ def _events_once(subject: Subject, period_ms: int, seconds: float, settle_s: flo
         run = work.window(seconds)
         work.farm.ask("toggle 0")
         time.sleep(3 * period_ms / 1000)
-        served = sum(work.farm.ask("stats")["changes"])
-        work.listener.wait_for(lambda: _changes_told(work) >= served, DRAIN_S)
-        ids = [json.loads(message.payload)["id"] for message in work.listener.messages if _is_change(message.topic)]
+        served: int = sum(work.farm.ask("stats")["changes"])
+        told_so_far = 0
+
+        def drained() -> bool:
+            nonlocal told_so_far
+            told_so_far += sum(1 for _ in work.news())
+            return told_so_far >= served
+
+        work.listener.wait_for(drained, DRAIN_S)
+        ids = [json.loads(message.payload)["id"] for message in work.listener.messages if message.topic.endswith("/event/observation")]
         stop(work.process)
         stored, owed = _journalled(folder / "state" / "journal.db")
     asked_per_s = DEVICES * 1000 / period_ms
@@ -81,14 +88,6 @@ def _events_once(subject: Subject, period_ms: int, seconds: float, settle_s: flo
         "lost": served - told,
         "repeated": len(ids) - told,
     }
-
-
-def _is_change(topic: str) -> bool:
-    return topic.endswith("/event/observation")
-
-
-def _changes_told(work: Rig) -> int:
-    return sum(_is_change(message.topic) for message in work.listener.messages)
 
 
 def _journalled(path: Path) -> tuple[int, int]:

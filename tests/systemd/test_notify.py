@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 DEADLINE_S = 20.0
-WATCHDOG_S = 0.4
+WATCHDOG_S = 1.0
 # The module refuses connections and there is no broker: neither is a reason not to be ready, nor to be restarted.
 SITE = """
 schema = 1

@@ -162,6 +162,36 @@ def test_rfc3339(at_ms: int, text: str) -> None:
     assert rfc3339(at_ms) == text
 
 
+odd = st.recursive(
+    st.floats() | st.integers() | st.text() | st.binary() | st.just(object()) | st.just(10**5000) | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), odd, max_size=4), st.sampled_from(["panic", "\ud800"]))
+def test_no_value_stops_an_alarm(data: dict[str, object], subject: str) -> None:
+    event = seal(draft(data, subject), ORIGIN, None, SIGNER)
+    told = believed(event.body)
+    try:
+        canonical({"data": data, "subject": subject})
+    except BadMessage:
+        assert told["data"]["damaged"] is True
+    else:
+        assert told["data"] == data
+    event.subject.encode()
+
+
+def test_what_an_odd_value_becomes() -> None:
+    deep: object = 1
+    for _ in range(5000):
+        deep = [deep]
+    data = {"value": float("nan"), "count": 2**60, "text": "\ud800!", "deep": deep, "good": [1, None, True, 2.5]}
+    told = believed(seal(draft(data), ORIGIN, None, SIGNER).body)["data"]
+    assert (told["value"], told["count"], told["text"], told["good"]) == ("nan", "a value of type int", "?!", [1, None, True, 2.5])
+    assert told["damaged"] is True
+
+
 def test_a_reading_from_before_the_boot_is_not_negative() -> None:
     assert json.loads(seal(draft(now_s=99.0), ORIGIN, None, SIGNER).body)["monotonicms"] == "0"
 

@@ -1,0 +1,438 @@
+"""The outbox: nothing offered is ever forgotten, alarms overtake, the window holds, resends keep their times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from gateway.uplink.outbox import Entry, Outbox
+
+PRIORITY = {"alarm": 0, "fault": 2, "audit": 3, "observation": 4}
+
+
+def entry(row: int, event_class: str = "alarm", owed: str = "police", priority: int | None = None) -> Entry:
+    return Entry(
+        row=row,
+        id=f"id-{row}",
+        event_class=event_class,
+        priority=PRIORITY[event_class] if priority is None else priority,
+        sha256=f"hash-{row}",
+        epoch=1 if row > 0 else 0,
+        sequence=max(row, 0),
+        owed=set(owed.split()),
+        sealed_s=float(row),
+        body=b"body",
+    )
+
+
+def pump(box: Outbox, now_s: float) -> list[int]:
+    """Send all that may be sent; the rows in their order."""
+    rows = []
+    while (item := box.next(now_s)) is not None:
+        box.sent(item, now_s)
+        rows.append(item.row)
+    return rows
+
+
+def receipt(box: Outbox, row: int, recipient: str = "police", *, unusable: bool = False) -> list[int]:
+    settled, wrong, unknown = box.receipt(recipient, [(f"id-{row}", f"hash-{row}")], unusable=unusable)
+    assert not wrong
+    assert not unknown or row not in box
+    return [item.row for item in settled]
+
+
+@pytest.mark.parametrize(
+    ("event_class", "waits_s"),
+    [("alarm", [10, 20, 30, 30, 30]), ("fault", [10, 20, 40, 80, 160, 300, 300]), ("observation", [10, 20, 40, 80, 160, 300, 300])],
+)
+def test_resend_times(event_class: str, waits_s: list[float]) -> None:
+    box = Outbox(10, 10.0)
+    box.offer(entry(1, event_class))
+    now_s = 0.0
+    assert pump(box, now_s) == [1]
+    for wait_s in waits_s:
+        now_s += 3.0
+        box.puback(1, 0, now_s)  # the time runs from the broker's word
+        assert box.next_due_s() == now_s + wait_s
+        assert pump(box, now_s + wait_s - 0.001) == []
+        now_s += wait_s
+        assert pump(box, now_s) == [1]
+    assert box.counts.resent == len(waits_s)
+    assert box.counts.sent == len(waits_s) + 1
+
+
+def test_a_long_receipt_timeout_is_not_cut_by_the_cap() -> None:
+    box = Outbox(10, 60.0)
+    box.offer(entry(1))
+    for start_s in (0.0, 100.0):
+        pump(box, start_s)
+        box.puback(1, 0, start_s)
+        assert box.next_due_s() == start_s + 60.0
+
+
+def test_alarms_overtake_and_the_rest_keeps_its_order() -> None:
+    box = Outbox(2, 10.0)
+    for row, event_class in enumerate(["observation", "audit", "fault", "audit", "alarm", "observation", "alarm"], 1):
+        box.offer(entry(row, event_class))
+    assert pump(box, 0.0) == [5, 7], "the window is two"
+    box.puback(5, 0, 0.0)
+    assert pump(box, 0.0) == [3]
+    for row in (7, 3):
+        box.puback(row, 0, 0.0)
+    assert pump(box, 0.0) == [2, 4]
+
+
+def test_a_resent_alarm_waits_for_no_routine() -> None:
+    box = Outbox(1, 10.0)
+    box.offer(entry(1))
+    pump(box, 0.0)
+    box.puback(1, 0, 0.0)
+    box.offer(entry(2, "observation"))
+    box.offer(entry(3, "audit"))
+    assert pump(box, 10.0) == [1]
+
+
+def test_a_receipt_before_the_puback() -> None:
+    box = Outbox(1, 10.0)
+    box.offer(entry(1))
+    box.offer(entry(2))
+    assert pump(box, 0.0) == [1]
+    assert receipt(box, 1) == [1]
+    assert pump(box, 0.0) == [], "the broker has not acknowledged it: the window is still taken"
+    assert box.puback(1, 0, 0.1)
+    assert pump(box, 0.1) == [2]
+    assert pump(box, 1000.0) == []
+
+
+def test_each_recipient_owes_its_own_receipt() -> None:
+    box = Outbox(1, 10.0)
+    box.offer(entry(1, owed="police bureau"))
+    pump(box, 0.0)
+    box.puback(1, 0, 0.0)
+    assert receipt(box, 1, "bureau") == [1]
+    assert receipt(box, 1, "bureau") == [], "said already"
+    assert receipt(box, 1, "stranger") == []
+    assert box.lowest_owed() == {"police": (1, 1)}
+    assert pump(box, 10.0) == [1]
+    assert receipt(box, 1, "police", unusable=True) == [1]
+    assert len(box) == 0
+    assert (box.counts.received, box.counts.unusable) == (1, 1)
+
+
+def test_receipts_go_by_digest() -> None:
+    box = Outbox(1, 10.0)
+    box.offer(entry(1))
+    assert box.receipt("police", [("id-2", "hash-1")], unusable=False) == ([], ["id-2"], [])
+    assert box.receipt("police", [("id-1", "hash-9"), ("id-8", "hash-8")], unusable=False) == ([], [], ["id-1", "id-8"])
+    assert 1 in box
+    settled, wrong, unknown = box.receipt("police", [("id-1", "hash-1"), ("id-1", "hash-1")], unusable=False)
+    assert ([item.row for item in settled], wrong, unknown) == ([1], [], ["id-1"])
+
+
+def test_an_early_copy_is_kept_in_memory_until_the_sealed_event_is_here() -> None:
+    box = Outbox(10, 10.0)
+    box.offer(entry(-1))
+    assert pump(box, 0.0) == [-1]
+    box.puback(-1, 0, 0.0)
+    assert pump(box, 10.0) == [-1], "repeated like any alarm"
+    assert box.lowest_owed() == {}, "it has no number yet"
+    early = box.next(0.0)
+    assert early is None
+    sealed = entry(7)
+    sealed.id = "id--1"
+    box.drop_early("id--1")
+    box.offer(sealed)
+    assert -1 not in box
+    assert box.puback(-1, 0, 10.1), "its PUBACK comes late"
+    assert pump(box, 10.2) == [7]
+    assert box.receipt("police", [("id--1", "hash--1")], unusable=False)[2] == ["id--1"], "only the sealed one's receipt ends delivery"
+    assert 7 in box
+
+
+def test_the_body_leaves_memory_with_the_puback() -> None:
+    box = Outbox(10, 10.0)
+    kept, early = entry(1), entry(-1)
+    box.offer(kept)
+    box.offer(early)
+    pump(box, 0.0)
+    box.puback(1, 0, 0.0)
+    box.puback(-1, 0, 0.0)
+    assert kept.body is None
+    assert early.body == b"body", "it is nowhere else"
+
+
+def test_a_lost_link_queues_again_what_was_in_flight() -> None:
+    box = Outbox(10, 10.0)
+    for row, event_class in ((1, "alarm"), (2, "audit"), (3, "audit"), (4, "fault")):
+        box.offer(entry(row, event_class))
+    assert pump(box, 0.0) == [1, 4, 2, 3]
+    box.puback(2, 0, 0.1)
+    receipt(box, 3)
+    assert box.link_lost() == {"alarm", "fault", "audit"}
+    assert (box.in_flight, box.oldest_in_flight_s()) == (0, None)
+    assert pump(box, 1.0) == [1, 4], "2 waits for its receipt, 3 is settled"
+    assert pump(box, 10.1) == [2]
+
+
+def test_a_late_puback_of_the_old_session_changes_nothing() -> None:
+    box = Outbox(10, 10.0)
+    box.offer(entry(1))
+    pump(box, 0.0)
+    box.link_lost()
+    assert box.puback(1, 0, 0.5)
+    assert pump(box, 1.0) == [1]
+
+
+def test_a_refused_topic_is_set_aside_and_probed_with_one_message() -> None:
+    box = Outbox(10, 10.0)
+    for row in (1, 2, 3):
+        box.offer(entry(row, "audit"))
+    assert pump(box, 0.0) == [1, 2, 3]
+    assert [box.puback(row, 0x87, 0.1) for row in (1, 2, 3)] == [False] * 3
+    box.offer(entry(4, "fault"))
+    assert pump(box, 0.2) == [4], "other topics go on"
+    box.puback(4, 0, 0.3)
+    assert box.next_due_s() == 10.3, "the fault's own resend comes first"
+    receipt(box, 4)
+    assert pump(box, 30.0) == []
+    assert pump(box, 30.1) == [1], "one probe"
+    assert box.puback(1, 0x87, 30.2) is False
+    assert pump(box, 90.1) == []
+    assert pump(box, 90.2) == [1], "twice as long"
+    assert box.puback(1, 0, 90.3)
+    assert not box.holds
+    assert pump(box, 90.4) == [2, 3]
+    assert box.counts.pubacks == {0x87: 4, 0: 2}
+
+
+def test_alarms_are_probed_at_least_each_30_s() -> None:
+    box = Outbox(10, 10.0)
+    box.offer(entry(1))
+    now_s = 0.0
+    for _ in range(5):
+        assert pump(box, now_s) == [1]
+        box.puback(1, 0x87, now_s)
+        assert box.next_due_s() == now_s + 30.0
+        now_s += 30.0
+
+
+def test_a_probe_that_goes_down_with_the_link_is_sent_again() -> None:
+    box = Outbox(10, 10.0)
+    box.offer(entry(1))
+    pump(box, 0.0)
+    box.puback(1, 0x87, 0.0)
+    assert pump(box, 30.0) == [1]
+    box.link_lost()
+    assert pump(box, 31.0) == [1]
+
+
+def test_nobody_listens_is_not_delivery() -> None:
+    box = Outbox(10, 10.0)
+    box.offer(entry(1))
+    pump(box, 0.0)
+    assert box.puback(1, 0x10, 0.0)
+    assert 1 in box
+    assert pump(box, 10.0) == [1]
+
+
+def test_when_memory_is_full_the_journal_keeps_the_rest_but_alarms_come_in() -> None:
+    box = Outbox(100, 10.0, max_entries=4)
+    assert all(box.offer(entry(row, "audit")) for row in (1, 2, 3, 4))
+    assert not box.has_room()
+    assert not box.offer(entry(6, "audit"))
+    assert not box.offer(entry(5, "fault"))
+    assert box.overflow_row == 5, "the lowest of those that were left out"
+    assert box.offer(entry(7, "alarm"))
+    assert box.offer(entry(4, "audit")), "already here"
+    for row in (1, 2, 3, 4):
+        receipt(box, row)
+    assert box.has_room()
+
+
+def test_what_is_owed_by_nobody_is_not_taken() -> None:
+    box = Outbox(1, 10.0)
+    assert box.offer(entry(1, owed=""))
+    assert len(box) == 0
+
+
+def test_oldest_and_lowest() -> None:
+    box = Outbox(10, 10.0)
+    for row in (3, 1, 2):
+        box.offer(entry(row, owed="police bureau" if row == 3 else "police"))
+    oldest = box.oldest_owed("police")
+    assert oldest is not None
+    assert oldest.row == 1
+    assert box.oldest_owed("nobody") is None
+    assert box.lowest_owed() == {"police": (1, 1), "bureau": (1, 3)}
+    assert box.owes_alarms()
+
+
+@dataclass
+class Fact:
+    """What this test knows of one event."""
+
+    event_class: str
+    owed: set[str]
+    state: str = "queued"  # queued, sent, waiting
+    due_s: float = 0.0
+    attempts: int = 0
+    in_memory: bool = True
+
+
+@dataclass
+class Held:
+    until_s: float
+    wait_s: float
+    probing: bool = False
+
+
+CLASSES = st.sampled_from(sorted(PRIORITY))
+RECIPIENTS = st.sampled_from(["police", "bureau"])
+PAGE = 3
+
+
+@dataclass
+class Model:
+    facts: dict[int, Fact] = field(default_factory=dict)
+    in_flight: dict[int, str] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
+
+
+class AnyDelivery(RuleBasedStateMachine):
+    """Any order of events, sends, answers, receipts, losses and time, against a plain model."""
+
+    @initialize(window=st.integers(1, 4), max_entries=st.integers(4, 12))
+    def begin(self, window: int, max_entries: int) -> None:
+        self.window = window
+        self.box = Outbox(window, 10.0, max_entries)
+        self.model = Model()
+        self.now_s = 0.0
+        self.row = 0
+        self.sends: dict[int, int] = {}
+
+    @rule(event_class=CLASSES, owed=st.sampled_from(["police", "bureau", "police bureau"]))
+    def offer(self, event_class: str, owed: str) -> None:
+        self.row += 1
+        taken = self.box.offer(entry(self.row, event_class, owed))
+        self.model.facts[self.row] = Fact(event_class, set(owed.split()), in_memory=taken)
+        assert taken or event_class != "alarm", "there is always room for an alarm"
+
+    def sendable(self, row: int) -> bool:
+        fact = self.model.facts[row]
+        held = self.model.held.get(fact.event_class)
+        queued = fact.state == "queued" or (fact.state == "waiting" and fact.due_s <= self.now_s)
+        return bool(fact.owed) and fact.in_memory and queued and (held is None or (not held.probing and self.now_s >= held.until_s))
+
+    @rule()
+    def send(self) -> None:
+        item = self.box.next(self.now_s)
+        ready = [row for row in self.model.facts if self.sendable(row)]
+        if item is None:
+            assert not ready or len(self.model.in_flight) >= self.window, "what may be sent is sent"
+            return
+        assert item.row == min(ready, key=lambda row: (PRIORITY[self.model.facts[row].event_class], row)), "the most urgent first"
+        self.box.sent(item, self.now_s)
+        fact = self.model.facts[item.row]
+        fact.state = "sent"
+        fact.attempts += 1
+        if fact.event_class in self.model.held:
+            self.model.held[fact.event_class].probing = True
+        self.model.in_flight[item.row] = fact.event_class
+        self.sends[item.row] = self.sends.get(item.row, 0) + 1
+
+    @precondition(lambda self: self.model.in_flight)
+    @rule(which=st.integers(0, 3), code=st.sampled_from([0x00, 0x00, 0x00, 0x10, 0x87, 0x97]))
+    def puback(self, which: int, code: int) -> None:
+        row = list(self.model.in_flight)[which % len(self.model.in_flight)]
+        event_class = self.model.in_flight.pop(row)
+        fact = self.model.facts[row]
+        assert self.box.puback(row, code, self.now_s) is (code < 0x80)
+        cap_s = 30.0 if event_class == "alarm" else 300.0
+        if code < 0x80:
+            self.model.held.pop(event_class, None)
+            fact.state = "waiting"
+            fact.due_s = self.now_s + min(10.0 * 2 ** (fact.attempts - 1), cap_s)
+            return
+        fact.state = "queued"
+        held = self.model.held.get(event_class)
+        if held is None or held.probing or self.now_s >= held.until_s:
+            wait_s = min(cap_s, 30.0 if held is None else held.wait_s * 2)
+            self.model.held[event_class] = Held(self.now_s + wait_s, wait_s)
+
+    @precondition(lambda self: self.model.facts)
+    @rule(which=st.integers(0, 50), recipient=RECIPIENTS, unusable=st.booleans())
+    def receive(self, which: int, recipient: str, unusable: bool) -> None:
+        row = 1 + which % self.row
+        fact = self.model.facts[row]
+        settled, wrong, unknown = self.box.receipt(recipient, [(f"id-{row}", f"hash-{row}")], unusable=unusable)
+        assert not wrong
+        if fact.in_memory and fact.owed:
+            assert [item.row for item in settled] == ([row] if recipient in fact.owed else [])
+        else:
+            assert unknown == [f"id-{row}"]
+        fact.owed.discard(recipient)
+
+    @rule(seconds=st.sampled_from([0.1, 5.0, 10.0, 30.0, 100.0]))
+    def wait(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    @rule()
+    def lose_the_link(self) -> None:
+        assert self.box.link_lost() == set(self.model.in_flight.values())
+        for row in self.model.in_flight:
+            self.model.facts[row].state = "queued"
+        self.model.in_flight.clear()
+        for held in self.model.held.values():
+            held.probing = False
+
+    @rule()
+    def page_in(self) -> None:
+        """As link.py does: bring in what only the journal holds."""
+        first = self.box.overflow_row
+        if first is None or not self.box.has_room():
+            return
+        rows = [row for row, fact in self.model.facts.items() if row >= first and fact.owed][:PAGE]
+        self.box.overflow_row = None if len(rows) < PAGE else rows[-1] + 1
+        for row in rows:
+            fact = self.model.facts[row]
+            taken = self.box.offer(entry(row, fact.event_class, " ".join(fact.owed)))
+            fact.in_memory = fact.in_memory or taken
+
+    @invariant()
+    def nothing_is_forgotten(self) -> None:
+        if not hasattr(self, "box"):
+            return
+        assert self.box.in_flight == len(self.model.in_flight) <= self.window
+        for row, fact in self.model.facts.items():
+            if not fact.owed:
+                assert row not in self.box
+            elif row not in self.box:
+                assert self.box.overflow_row is not None
+                assert self.box.overflow_row <= row, "still in the journal's part that will be paged in"
+
+    def teardown(self) -> None:
+        """With a broker that takes everything and a centre that answers, everything ends."""
+        for _ in range(2000):
+            if not any(fact.owed for fact in self.model.facts.values()):
+                break
+            for _ in range(self.window):
+                self.send()
+            while self.model.in_flight:
+                row = next(iter(self.model.in_flight))
+                self.puback(0, 0x00)
+                for recipient in list(self.model.facts[row].owed):
+                    self.receive(row - 1, recipient, False)
+            self.page_in()
+            self.now_s += 30.0
+        for row, fact in self.model.facts.items():
+            assert not fact.owed, f"row {row} was forgotten"
+        assert len(self.box) == 0
+        assert self.box.overflow_row is None or self.box.overflow_row > self.row or not self.box.has_room() or self.box.overflow_row >= 1
+
+
+TestAnyDelivery = AnyDelivery.TestCase
+TestAnyDelivery.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
