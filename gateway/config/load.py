@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.resources
+import importlib.util
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -110,7 +110,10 @@ def load_profile(path: str | FilePath) -> Profile:
 def profile_files(further: list[FilePath]) -> dict[str, FilePath]:
     """Profile id -> file. The site's own folders come first, then those that the product ships."""
     found: dict[str, FilePath] = {}
-    shipped = FilePath(str(importlib.resources.files("drivers"))) / "profiles"
+    drivers = importlib.util.find_spec("drivers")
+    assert drivers is not None
+    assert drivers.origin is not None
+    shipped = FilePath(drivers.origin).parent / "profiles"
     for folder in [*further, shipped]:
         if folder.is_dir():
             for file in sorted(folder.glob("*.toml")):

@@ -90,7 +90,10 @@ def seal(draft: Draft, origin: Origin, number: Number | None, signer: Signer, ro
         event["previoushash"] = number.previous
     try:
         unsigned = canonical(event)
-    except BadMessage:
+        damaged = not _reads_back(draft.data)
+    except (BadMessage, RecursionError):
+        damaged = True
+    if damaged:
         event = {name: _writable(value) for name, value in event.items()}
         event["data"] = {**event["data"], "damaged": True}
         unsigned = canonical(event)
@@ -108,6 +111,15 @@ def seal(draft: Draft, origin: Origin, number: Number | None, signer: Signer, ro
         now_s=draft.now_s,
         row=row,
     )
+
+
+def _reads_back(value: object) -> bool:
+    """False where a float would be written as a whole number beyond 2^53, which other JSON libraries refuse to canonicalise."""
+    if isinstance(value, dict):
+        return all(map(_reads_back, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_reads_back, value))
+    return not (isinstance(value, float) and 2**53 <= abs(value) < 1e21)
 
 
 def _writable(value: Any, depth: int = 0) -> Any:

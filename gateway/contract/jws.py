@@ -11,6 +11,9 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc import jws
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OKPKey
@@ -29,9 +32,15 @@ warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=Securi
 
 
 class Signer:
-    """Signs with one Ed25519 private key. key_pem: PKCS#8, unencrypted."""
+    """Signs with one Ed25519 private key. key_pem: PKCS#8, unencrypted. Raises ValueError for anything else."""
 
     def __init__(self, key_pem: bytes) -> None:
+        try:
+            private = load_pem_private_key(key_pem, password=None)
+        except (TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError(str(error)) from error
+        if not isinstance(private, Ed25519PrivateKey):
+            raise ValueError("it is a key of another kind")  # noqa: TRY004 - a wrong file, not a wrong call
         self._key = OKPKey.import_key(key_pem)
         self.kid = self._key.thumbprint()
         self._header = {"alg": _ALGORITHM, "kid": self.kid}

@@ -6,7 +6,6 @@ its sync. A file that fails its check is set aside under another name, never del
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import os
 import sqlite3
@@ -187,10 +186,12 @@ def open_store(
     path = state_dir / JOURNAL_NAME
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        connection, set_aside = _open_checked(path, at_ms)
-        store = Store(connection, origin, signer, recipients)
-        store.set_aside = set_aside
-        first = _epoch(state_dir / EPOCH_NAME, store, opened, "set aside" if set_aside else "")
+        store = _open_checked(path, at_ms, lambda connection: Store(connection, origin, signer, recipients))
+        try:
+            first = _epoch(state_dir / EPOCH_NAME, store, opened, "set aside" if store.set_aside else "")
+        except BaseException:
+            store.close()
+            raise
     except (OSError, sqlite3.Error) as error:
         raise JournalRefused(f"{path} cannot be opened: {error}") from error
     return store, first
@@ -238,18 +239,28 @@ def write_mark(mark: Path, epoch: int) -> None:
         os.close(folder)
 
 
-def _open_checked(path: Path, at_ms: int) -> tuple[sqlite3.Connection, Path | None]:
+def _open_checked(path: Path, at_ms: int, make: Callable[[sqlite3.Connection], Store]) -> Store:
     try:
-        return _open(path), None
-    except sqlite3.OperationalError:
-        raise  # the disk, not the content
-    except sqlite3.DatabaseError:
-        aside = _set_aside(path, at_ms)
-        return _open(path), aside
+        return _open(path, make)
+    except (sqlite3.Error, ValueError) as error:
+        if not _is_damage(error):
+            raise
+    aside = _set_aside(path, at_ms)
+    store = _open(path, make)
+    store.set_aside = aside
+    return store
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """Connect, check, migrate; the connection is closed again when one of them fails."""
+def _is_damage(error: Exception) -> bool:
+    """True when the content is at fault, not the disk. Python has no code of its own for text that is not UTF-8."""
+    if not isinstance(error, sqlite3.OperationalError):
+        return True
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF == sqlite3.SQLITE_ERROR  # "no such table" and the like; a full or absent disk has codes of its own
+
+
+def _open(path: Path, make: Callable[[sqlite3.Connection], Store]) -> Store:
+    """Connect, check, migrate, and read what a start needs; the connection is closed again when one of them fails."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
     try:
         path.chmod(0o600)
@@ -258,14 +269,17 @@ def _open(path: Path) -> sqlite3.Connection:
         if answer != "ok":
             raise sqlite3.DatabaseError(answer)
         _migrate(connection)
+        store = make(connection)
+        store.latches()
     except BaseException:
         connection.close()
         raise
-    return connection
+    return store
 
 
 def _set_aside(path: Path, at_ms: int) -> Path:
-    aside = path.with_name(f"{path.name}.set-aside-{at_ms}")
+    while (aside := path.with_name(f"{path.name}.set-aside-{at_ms}")).exists():
+        at_ms += 1  # a clock that stands still must not overwrite the last one
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():
@@ -284,10 +298,10 @@ def _settings(connection: sqlite3.Connection) -> None:
 def _migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to the newest numbered schema, each step in its own transaction."""
     have = connection.execute("PRAGMA user_version").fetchone()[0]
-    folder = importlib.resources.files("gateway.journal") / "migrations"
-    steps = sorted((int(file.name[:4]), file) for file in folder.iterdir() if file.name.endswith(".sql"))
+    folder = Path(__file__).parent / "migrations"
+    steps = sorted((int(file.name[:4]), file) for file in folder.glob("*.sql"))
     if have > steps[-1][0]:
-        raise sqlite3.OperationalError(f"the journal has schema {have}; this version knows {steps[-1][0]}: install the newer version")
+        raise JournalRefused(f"the journal has schema {have}; this version knows {steps[-1][0]}: install the newer version")
     for number, file in steps:
         if number > have:
             connection.executescript(f"BEGIN IMMEDIATE;\n{file.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -56,11 +56,10 @@ class House:
         """Take over what the journal kept; what belongs to points no longer in the site file is left alone."""
         for latch in latches:
             if latch.key in self.alarms:
-                state = State(str(latch.state["state"]))
-                active = bool(latch.state["active"])
-                self.alarms[latch.key] = AlarmState(
-                    state, Delayed(active, active), str(latch.state["event_id"]), int(latch.state["since_ms"] or 0), str(latch.state["by"])
-                )
+                try:
+                    self.alarms[latch.key] = _restored(latch.state)
+                except (KeyError, ValueError, TypeError):
+                    continue  # damaged, or of a newer version: begun anew, and a cause that still stands is told again
             elif latch.key in self.points:
                 mark = dict(latch.state)
                 if mark.get("input") == "clearing":
@@ -73,6 +72,13 @@ class House:
             self.readings[decision.reading.point] = decision.reading
         self.alarms.update(decision.alarms)
         self.marks.update(decision.marks)
+
+
+def _restored(kept: dict[str, Value]) -> AlarmState:
+    active = bool(kept["active"])
+    return AlarmState(
+        State(str(kept["state"])), Delayed(active, active), str(kept["event_id"]), int(kept["since_ms"] or 0), str(kept["by"])
+    )
 
 
 @dataclass(slots=True)

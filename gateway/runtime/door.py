@@ -19,13 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.contract.canonical import canonical
 from gateway.core.commands import Command
-from gateway.core.errors import DoorRefused
+from gateway.core.errors import BadMessage, DoorRefused
 from gateway.core.reading import Quality, Reading
 
 log = logging.getLogger(__name__)
 
 MAX_LINE_BYTES = 256_000
+MAX_DETAIL_BYTES = 4_000
+MAX_WORD = 120  # characters of a command's name or target; a point's id has 48
 AHEAD_S = 0.1  # both processes read the same monotonic clock
 
 
@@ -52,6 +55,7 @@ class Door:
         self._push = push
         self._act = act
         self._status = status
+        self._visitors: set[asyncio.StreamWriter] = set()
         self.vision = VisionWord()
 
     async def run(self) -> None:
@@ -60,25 +64,31 @@ class Door:
         server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_LINE_BYTES)
         self._path.chmod(0o600)
         try:
-            async with server:
-                await server.serve_forever()
+            await asyncio.get_running_loop().create_future()  # until cancelled
         finally:
+            server.close()
+            for visitor in list(self._visitors):
+                visitor.close()  # from Python 3.12 a server waits for its visitors, and vision never leaves
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = _peer_uid(writer.get_extra_info("socket"))
+        self._visitors.add(writer)
         try:
-            while line := await reader.readline():
+            while (line := await _line(reader)) != b"":
                 answer = self._answer(line, uid)
                 writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
                 await writer.drain()
-        except (ConnectionError, ValueError, asyncio.IncompleteReadError) as error:
+        except ConnectionError as error:
             log.info("a visitor at the door left: %s", error)
         finally:
+            self._visitors.discard(writer)
             writer.close()
 
-    def _answer(self, line: bytes, uid: int) -> dict[str, Any]:
+    def _answer(self, line: bytes | None, uid: int) -> dict[str, Any]:
         try:
+            if line is None:
+                raise DoorRefused(f"a line is longer than {MAX_LINE_BYTES} bytes")
             if uid not in (0, os.getuid()):
                 raise DoorRefused(f"user {uid} may not use this socket")
             return self._handle(_request(line), uid)
@@ -99,7 +109,7 @@ class Door:
         if operation == "command":
             ok, text = self._act(_command(request, uid))
             return {"ok": ok, "text": text} if ok else {"ok": False, "error": text}
-        raise DoorRefused(f"{str(operation)[:40]!r} is not known here; known: hello, alive, readings, status, command")
+        raise DoorRefused(f"{_shown(operation)} is not known here; known: hello, alive, readings, status, command")
 
     def _note_vision(self, request: dict[str, Any]) -> None:
         if request.get("who", "vision") == "vision":
@@ -114,9 +124,9 @@ class Door:
             if not isinstance(item, dict):
                 raise DoorRefused("each reading must be an object")
             point = item.get("point")
-            if point not in self._camera_points:
-                raise DoorRefused(f"{str(point)[:60]!r} is not a camera or a camera's point")
-            value, at_s, detail = item.get("value"), item.get("now_s", now_s), item.get("detail")
+            if not isinstance(point, str) or point not in self._camera_points:
+                raise DoorRefused(f"{_shown(point)} is not a camera or a camera's point")
+            value, at_s, detail, reason = item.get("value"), item.get("now_s", now_s), item.get("detail"), item.get("reason", "")
             if value is not None and not isinstance(value, bool | int | float):
                 raise DoorRefused(f"{point}: value must be true, false, a number or null")
             try:
@@ -125,17 +135,39 @@ class Door:
                 raise DoorRefused(f"{point}: quality must be good, uncertain or bad") from None
             if not isinstance(at_s, int | float) or not 0 <= at_s <= now_s + AHEAD_S:
                 raise DoorRefused(f"{point}: now_s is not a monotonic time in the past")
-            if detail is not None and not isinstance(detail, dict):
-                raise DoorRefused(f"{point}: detail must be an object")
-            out.append(Reading(point, value, quality, str(item.get("reason", ""))[:200], float(at_s), detail))
+            if detail is not None and (not isinstance(detail, dict) or len(json.dumps(detail)) > MAX_DETAIL_BYTES):
+                raise DoorRefused(f"{point}: detail must be an object of at most {MAX_DETAIL_BYTES} bytes")
+            if not isinstance(reason, str):
+                raise DoorRefused(f"{point}: reason must be text")
+            out.append(Reading(point, value, quality, reason[:200], float(at_s), detail))
         return out
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes | None:
+    """The next line; None for one that is too long, which is read to its end and dropped; empty when the visitor has left."""
+    too_long = False
+    while True:
+        try:
+            line = await reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError as end:
+            return b"" if too_long else end.partial
+        except asyncio.LimitOverrunError as over:
+            await reader.readexactly(over.consumed)
+            too_long = True
+            continue
+        return None if too_long else line
+
+
+def _shown(value: object) -> str:
+    return repr(value[:60]) if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def _request(line: bytes) -> dict[str, Any]:
     try:
         request = json.loads(line)
-    except (ValueError, RecursionError):
-        raise DoorRefused("not a line of JSON") from None
+        canonical({"request": request})  # what cannot be written into an event is refused here
+    except (ValueError, RecursionError, BadMessage):
+        raise DoorRefused("not a line of JSON that can be written down: no NaN, half characters or numbers beyond 2^53") from None
     if not isinstance(request, dict):
         raise DoorRefused("a request is a JSON object")
     return request
@@ -143,13 +175,16 @@ def _request(line: bytes) -> dict[str, Any]:
 
 def _command(request: dict[str, Any], uid: int) -> Command:
     kind, target = request.get("command"), request.get("target")
-    if not isinstance(kind, str) or not isinstance(target, str):
-        raise DoorRefused("a command needs `command` and `target`")
+    by = request.get("by") or ""
+    if not isinstance(kind, str) or not isinstance(target, str) or not isinstance(by, str):
+        raise DoorRefused("a command needs `command`, `target` and perhaps `by`, all of them text")
+    if len(kind) > MAX_WORD or len(target) > MAX_WORD:
+        raise DoorRefused(f"`command` and `target` have at most {MAX_WORD} characters")
     try:
         user = pwd.getpwuid(uid).pw_name
     except KeyError:
         user = f"uid {uid}"
-    return Command(kind=kind, target=target, by=str(request.get("by") or user)[:80], role="technician", origin="door")
+    return Command(kind=kind, target=target, by=(by or user)[:80], role="technician", origin="door")
 
 
 def _peer_uid(sock: socket.socket) -> int:

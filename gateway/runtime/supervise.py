@@ -27,10 +27,17 @@ class Health:
 
 
 class Supervisor:
-    """Parent of all long-lived tasks. fault(name, active, reason) is told when a task is parked or runs again."""
+    """Parent of all long-lived tasks.
 
-    def __init__(self, fault: Callable[[str, bool, str], None]) -> None:
+    fault(name, active, reason) is told when a task is parked, and when the last parked one has run for `within_s` again.
+    """
+
+    def __init__(
+        self, fault: Callable[[str, bool, str], None], *, within_s: float = WITHIN_S, parked_retry_s: float = PARKED_RETRY_S
+    ) -> None:
         self._fault = fault
+        self._within_s = within_s
+        self._parked_retry_s = parked_retry_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.health: dict[str, Health] = {}
 
@@ -49,21 +56,37 @@ class Supervisor:
         health = self.health[name]
         recent: deque[float] = deque(maxlen=CRASHES_UNTIL_PARKED)
         while True:
-            began_s = time.monotonic()
-            try:
-                await body()
-                health.reason = "ended by itself"
-            except Exception as error:
-                health.reason = f"{type(error).__name__}: {error}"
-                log.exception("task %s crashed", name)
+            health.reason = await self._run_once(name, body)
             health.crashes += 1
-            now_s = time.monotonic()
-            if health.parked and now_s - began_s > WITHIN_S:
-                health.parked = False
-                self._fault(name, False, "")
-            recent.append(now_s)
-            if len(recent) == CRASHES_UNTIL_PARKED and now_s - recent[0] < WITHIN_S and not health.parked:
+            recent.append(time.monotonic())
+            if len(recent) == CRASHES_UNTIL_PARKED and recent[-1] - recent[0] < self._within_s and not health.parked:
                 health.parked = True
-                log.error("task %s crashed %d times within a minute: parked, tried again each %.0f s", name, len(recent), PARKED_RETRY_S)
+                log.error("task %s crashed %d times: parked, tried again each %.0f s", name, len(recent), self._parked_retry_s)
                 self._fault(name, True, f"{name}: {health.reason}")
-            await asyncio.sleep(PARKED_RETRY_S if health.parked else random.uniform(0, back_off_s))
+            await asyncio.sleep(self._parked_retry_s if health.parked else random.uniform(0, back_off_s))
+
+    async def _run_once(self, name: str, body: Callable[[], Awaitable[None]]) -> str:
+        """Why the task has ended this time."""
+        steady = asyncio.get_running_loop().call_later(self._within_s, self._steady, name)
+        try:
+            await body()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return "cancelled from within"  # by something that it waited for: a crash like any other
+        except Exception as error:
+            log.exception("task %s crashed", name)
+            return f"{type(error).__name__}: {error}"
+        finally:
+            steady.cancel()
+        return "ended by itself"
+
+    def _steady(self, name: str) -> None:
+        """The task has run long enough to be called well again."""
+        health = self.health[name]
+        if health.parked:
+            health.parked = False
+            log.info("task %s runs again", name)
+            if not any(other.parked for other in self.health.values()):
+                self._fault(name, False, "")

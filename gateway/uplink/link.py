@@ -21,7 +21,7 @@ from gateway.contract.receipt import read_receipt
 from gateway.contract.topics import Topics
 from gateway.core.delivery import RECEIVED, UNUSABLE, Board, History, Owed, Settlement
 from gateway.core.errors import BadMessage, BadSignature, LinkLost
-from gateway.uplink.outbox import ALARM_CLASS, BROKER, NO_SUBSCRIBERS, REFUSED_FROM, Entry, Outbox
+from gateway.uplink.outbox import ALARM_CLASS, BROKER, NO_SUBSCRIBERS, SUSPECTED, Entry, Outbox
 from gateway.uplink.session import Address, Session
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ BACK_OFF_CAP_S = 30.0  # brokers; house rule
 BACK_OFF_OWED_CAP_S = 3.0  # while somebody waits for an alarm
 STEADY_S = 10.0  # a session that lasted this long starts the back-off anew
 BAD_RECEIPT_HOLD_S = 60.0  # how long the local fault stands after the last bad receipt
-SUSPECT_S = 1.0  # MQTT 3.1.1 cannot say no: a link that ends this soon after a publish casts suspicion on its topic
+SUSPECT_S = 0.3  # MQTT 3.1.1 cannot say no: a link that ends this soon after a publish casts suspicion on its topic
 SUSPECT_TIMES = 3
 PAGE = 500
 STATES_IN_FLIGHT = 20
@@ -198,14 +198,18 @@ class Link:
         self._last_publish.clear()
 
     def _suspect(self, now_s: float) -> None:
-        """A 3.1.1 broker that forbids a topic acknowledges and then closes the socket: find the topic by repetition."""
+        """A 3.1.1 broker that forbids a topic may acknowledge and then close the socket.
+
+        Every topic of the last moment is suspected; while there are suspects, `_pump` sends one message at a time, which
+        clears the innocent; a topic that ends the session three times is set aside.
+        """
         if self._address.v5 or not self.counts.up:
             return
         recent = [name for name, at_s in self._last_publish.items() if now_s - at_s < SUSPECT_S]
         for name in recent:
             self._suspects[name] = self._suspects.get(name, 0) + 1
             if self._suspects[name] >= SUSPECT_TIMES:
-                self._outbox.hold(name, REFUSED_FROM, now_s)
+                self._outbox.hold(name, SUSPECTED, now_s)
                 self._fault("gw-publish", True, f"the broker ends the session after each message on {self._topics.event(name)}")
 
     # --- sending ---------------------------------------------------------------------------
@@ -216,7 +220,8 @@ class Link:
             await self._page_in()
             entries: list[Entry] = []
             now_s = time.monotonic()
-            while len(entries) < 50 and (entry := self._outbox.next(now_s)) is not None:
+            most = 1 if self._suspects else 50
+            while len(entries) < most and (entry := self._outbox.next(now_s)) is not None:
                 self._outbox.sent(entry, now_s)
                 entries.append(entry)
             missing = [entry.row for entry in entries if entry.body is None]
@@ -228,8 +233,18 @@ class Link:
             if not entries:
                 self._send_states(session)
                 await self._wake.wait()
+            elif self._suspects:
+                await self._acquit(entries[0].event_class)
             else:
                 await asyncio.sleep(0)
+
+    async def _acquit(self, event_class: str) -> None:
+        """This class was sent alone: if the session outlives it, it is not the one that the broker forbids."""
+        await asyncio.sleep(SUSPECT_S)
+        if self._suspects.pop(event_class, 0) >= SUSPECT_TIMES:
+            self._outbox.release(event_class)
+            if not self._outbox.holds:
+                self._fault("gw-publish", False, "")
 
     async def _page_in(self) -> None:
         """Bring owed events that only the journal holds into the outbox, a page at a time."""
@@ -317,10 +332,6 @@ class Link:
             due_s = self._outbox.next_due_s()
             if due_s is not None and due_s <= now_s:
                 self._wake.set()
-            for name in [name for name, at_s in self._last_publish.items() if now_s - at_s > SUSPECT_S]:
-                del self._last_publish[name]
-                if self._suspects.pop(name, 0) >= SUSPECT_TIMES and not self._outbox.holds:
-                    self._fault("gw-publish", False, "")
             if not self._outbox.in_flight:
                 self._wake.set()  # states that changed without an event
 

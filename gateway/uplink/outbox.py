@@ -19,6 +19,7 @@ BROKER = "broker"  # stands in as recipient where the site file names none: then
 
 NO_SUBSCRIBERS = 0x10  # MQTT 5 PUBACK: accepted, but nobody listens; not delivery
 REFUSED_FROM = 0x80
+SUSPECTED = 0xFF  # not a reason code: the broker says yes and ends the session; `release` ends such a hold, no PUBACK does
 
 MAX_ENTRIES = 20_000  # about 12 MB
 REPEAT_CAP_S = 300.0
@@ -185,7 +186,9 @@ class Outbox:
             self._queue(entry)
             self.hold(entry.event_class, code, now_s)
             return False
-        self.holds.pop(entry.event_class, None)
+        hold = self.holds.get(entry.event_class)
+        if hold is not None and hold.code != SUSPECTED:
+            del self.holds[entry.event_class]
         entry.state = "broker_acked"
         if entry.row > 0:
             entry.body = None  # an early copy (row below 0) is in memory only
@@ -204,6 +207,10 @@ class Outbox:
             return  # others of the same class that were in flight together
         wait_s = min(HOLD_FIRST_S if known is None else known.wait_s * 2, cap_s)
         self.holds[event_class] = Hold(now_s + wait_s, wait_s, code)
+
+    def release(self, event_class: str) -> None:
+        """The topic is not to blame: messages of this class flow again."""
+        self.holds.pop(event_class, None)
 
     def link_lost(self) -> set[str]:
         """The session ended: what was in flight is queued again. Returns the event classes concerned."""

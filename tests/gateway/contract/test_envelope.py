@@ -163,7 +163,7 @@ def test_rfc3339(at_ms: int, text: str) -> None:
 
 
 odd = st.recursive(
-    st.floats() | st.integers() | st.text() | st.binary() | st.just(object()) | st.just(10**5000) | st.just("\ud800"),
+    st.floats() | st.integers() | st.text() | st.binary() | st.just(object()) | st.just(10**400) | st.just("\ud800"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
     max_leaves=8,
 )
@@ -173,12 +173,7 @@ odd = st.recursive(
 def test_no_value_stops_an_alarm(data: dict[str, object], subject: str) -> None:
     event = seal(draft(data, subject), ORIGIN, None, SIGNER)
     told = believed(event.body)
-    try:
-        canonical({"data": data, "subject": subject})
-    except BadMessage:
-        assert told["data"]["damaged"] is True
-    else:
-        assert told["data"] == data
+    assert told["data"] == data or told["data"]["damaged"] is True
     event.subject.encode()
 
 
@@ -186,8 +181,9 @@ def test_what_an_odd_value_becomes() -> None:
     deep: object = 1
     for _ in range(5000):
         deep = [deep]
-    data = {"value": float("nan"), "count": 2**60, "text": "\ud800!", "deep": deep, "good": [1, None, True, 2.5]}
+    data = {"value": float("nan"), "large": 1e17, "count": 2**60, "text": "\ud800!", "deep": deep, "good": [1, None, True, 2.5]}
     told = believed(seal(draft(data), ORIGIN, None, SIGNER).body)["data"]
+    assert told["large"] == "1e+17", "written as 100000000000000000 it would be refused by a centre in another language"
     assert (told["value"], told["count"], told["text"], told["good"]) == ("nan", "a value of type int", "?!", [1, None, True, 2.5])
     assert told["damaged"] is True
 

@@ -524,6 +524,18 @@ def test_what_belongs_to_points_that_are_gone_is_left_alone() -> None:
     assert "gone" not in box.house.marks
 
 
+@pytest.mark.parametrize(
+    "kept", [{}, {"state": "shelved", "active": True, "event_id": "", "since_ms": 0, "by": ""}, {"state": "normal", "active": 1}]
+)
+def test_a_record_that_cannot_be_read_begins_the_alarm_anew(kept: dict[str, Value]) -> None:
+    box = Box()
+    box.read("held", True)
+    box.stored["panic/alarm"] = Latch("panic/alarm", kept)
+    box.restart()
+    assert box.state("panic/alarm") is State.NORMAL
+    assert box.read("panic", True) == ["activated"]
+
+
 readings = st.one_of(
     st.tuples(st.sampled_from(["panic", "held", "latched", "door", "person"]), goods),
     st.tuples(st.just("gas"), st.sampled_from([0.0, 24.0, 25.0, 30.0, 49.0, 55.0])),

@@ -1,0 +1,94 @@
+"""The metrics page over real HTTP, judged by promtool."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.metrics.exporter import DELIVERY_BUCKETS_S, Exporter
+from tests.real_parts import need
+
+
+def page(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        return str(answer.read().decode())
+
+
+@pytest.fixture
+def exporter() -> Iterator[Exporter]:
+    made = Exporter()
+    yield made
+    made.stop()
+
+
+def fill(exporter: Exporter, count: list[float]) -> None:
+    exporter.add("gw_readings", "counter", "Readings taken.", (), lambda: [({}, count[0])])
+    exporter.add("gw_point_good", "gauge", "1 while good.", ("point",), lambda: [({"point": "panic"}, 1.0), ({"point": 'odd "\\\n'}, 0.0)])
+    exporter.add(
+        "gw_build", "info", "Version of the software.", (), lambda: [({"version": "1.2.3", "source": "/sites/校/gateways/g"}, 1.0)]
+    )
+    exporter.add("gw_empty", "gauge", "Has no samples.", ("path",), list)
+    exporter.delivery.labels("police").observe(0.3)
+
+
+def values(text: str) -> dict[str, float]:
+    return {
+        sample.name + "".join(f"|{name}={value}" for name, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_values_are_read_at_each_scrape(exporter: Exporter) -> None:
+    count = [5.0]
+    fill(exporter, count)
+    port = exporter.start("127.0.0.1", 0)
+    assert values(page(port))["gw_readings_total"] == 5.0
+    count[0] = 7.0
+    found = values(page(port))
+    assert found["gw_readings_total"] == 7.0
+    assert found["gw_point_good|point=panic"] == 1.0
+    assert found['gw_point_good|point=odd "\\\n'] == 0.0
+    assert found["gw_build_info|source=/sites/校/gateways/g|version=1.2.3"] == 1.0
+    assert found["gw_alarm_delivery_seconds_bucket|le=0.5|recipient=police"] == 1.0
+    assert found["gw_alarm_delivery_seconds_bucket|le=0.25|recipient=police"] == 0.0
+
+
+def test_promtool_has_nothing_to_say(exporter: Exporter) -> None:
+    promtool = need("promtool", package="prometheus")
+    fill(exporter, [1.0])
+    port = exporter.start("127.0.0.1", 0)
+    checked = subprocess.run([promtool, "check", "metrics"], input=page(port), capture_output=True, text=True, timeout=30)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_the_standards_limit_is_a_bucket_of_its_own() -> None:
+    assert 2.0 in DELIVERY_BUCKETS_S, "DB15/T 3968-2025"
+    assert list(DELIVERY_BUCKETS_S) == sorted(set(DELIVERY_BUCKETS_S))
+
+
+def test_a_port_that_is_taken(exporter: Exporter) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        exporter.start("127.0.0.1", taken.getsockname()[1])
+
+
+def test_stopped_twice_or_never_started() -> None:
+    Exporter().stop()
+    exporter = Exporter()
+    port = exporter.start("127.0.0.1", 0)
+    exporter.stop()
+    with pytest.raises(OSError):
+        page(port)
+
+
+def test_the_page_is_on_loopback_only(exporter: Exporter) -> None:
+    port = exporter.start("127.0.0.1", 0)
+    with socket.create_server(("127.0.0.2", port)):
+        pass  # the same port on another address is free

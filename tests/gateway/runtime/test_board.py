@@ -1,0 +1,130 @@
+"""What is true now, as messages; with a real site file, house and clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from gateway.config.load import Settings, load_site
+from gateway.contract.canonical import canonical
+from gateway.core.delivery import Board as BoardProtocol
+from gateway.core.ids import EventIds
+from gateway.core.reading import Quality, Reading
+from gateway.rules.timetable import Timetable
+from gateway.runtime.board import Board
+from gateway.runtime.clock import Clock
+from gateway.runtime.decide import House, decide
+from tests.gateway.journal.journals import signer
+
+EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "demo-school.toml"
+
+
+class School:
+    """The demo school with a board."""
+
+    def __init__(self) -> None:
+        self.settings: Settings = load_site(EXAMPLE)
+        self.house = House(dict(self.settings.points), Timetable(ZoneInfo("Asia/Shanghai"), ((),) * 7))
+        self.clock = Clock()
+        self.board = Board(self.settings, self.house, signer(), self.clock, "boot-1")
+        self.ids = EventIds()
+
+    def read(self, reading: Reading) -> None:
+        """As the conveyor does."""
+        decision = decide(self.house, reading, self.clock.now(), self.ids)
+        self.house.apply(decision)
+        self.board.changed(decision.changed)
+        self.board.value(reading)
+
+    def states(self) -> dict[str, dict[str, object]]:
+        out = {}
+        while (told := self.board.next_state()) is not None:
+            out[told[0]] = told[1]
+            canonical(told[1])
+        return out
+
+
+@pytest.fixture
+def school() -> School:
+    return School()
+
+
+def test_it_is_what_delivery_asks_for(school: School) -> None:
+    board: BoardProtocol = school.board
+    assert board.next_state() is None
+    assert board.telemetry() is None
+
+
+def test_a_state_is_told_once_for_each_change(school: School) -> None:
+    school.read(Reading("panic-gatehouse", True))
+    (state,) = school.states().values()
+    assert state["alarms"] == {"alarm": "unacknowledged", "signal": "normal"}
+    assert (state["value"], state["quality"], state["reason"], state["bootid"]) == (True, "good", "", "boot-1")
+    assert (state["role"], state["place"], state["source"]) == ("panic_button", "gatehouse", "/sites/demo-school/gateways/gate")
+    school.read(Reading("panic-gatehouse", True))
+    assert school.states() == {}
+    school.read(Reading("panic-gatehouse", None, Quality.BAD, "no answer"))
+    (state,) = school.states().values()
+    assert (state["value"], state["quality"], state["reason"]) == (None, "bad", "no answer")
+    school.read(Reading("panic-gatehouse", None, Quality.BAD, "no answer"))
+    assert school.states() == {}
+
+
+def test_several_changes_before_a_send_are_one_message_with_the_newest(school: School) -> None:
+    school.read(Reading("panic-gatehouse", True))
+    school.read(Reading("panic-gatehouse", False))
+    (state,) = school.states().values()
+    assert (state["value"], state["alarms"]) == (False, {"alarm": "latched_unacknowledged", "signal": "normal"})
+
+
+def test_a_measured_value_alone_is_told_once_a_minute(school: School) -> None:
+    now_s = school.clock.now().now_s
+    school.read(Reading("gas-kitchen-lel", 1.0, now_s=now_s))
+    assert set(school.states()) == {"gas-kitchen-lel"}
+    school.read(Reading("gas-kitchen-lel", 2.0, now_s=now_s + 30))
+    assert school.states() == {}
+    school.read(Reading("gas-kitchen-lel", 30.0, now_s=now_s + 31))
+    assert set(school.states()) == {"gas-kitchen-lel"}, "an alarm does not wait"
+    school.read(Reading("gas-kitchen-lel", 31.0, now_s=now_s + 100))
+    assert school.states()["gas-kitchen-lel"]["value"] == 31.0
+
+
+def test_telemetry_separates_what_may_not_be_believed(school: School) -> None:
+    school.read(Reading("gas-kitchen-lel", 12.5))
+    school.read(Reading("residual-main", None, Quality.BAD, "no answer"))
+    message = school.board.telemetry()
+    assert message is not None
+    assert message["values"] == {"gas-kitchen-lel": 12.5}
+    assert message["bad"] == {"residual-main": "no answer"}
+    canonical(message)
+    school.read(Reading("residual-main", 10.0))
+    assert "bad" not in (school.board.telemetry() or {})
+
+
+def test_birth_names_everything_and_publishes_all_states_again(school: School) -> None:
+    school.read(Reading("panic-gatehouse", False))
+    school.read(Reading("gas-kitchen-lel", 1.0))
+    school.states()
+    birth = school.board.birth()
+    canonical(birth)
+    assert birth["key"] == signer().public()
+    assert birth["contract"] == 1
+    assert {point["id"] for point in birth["points"]} == {point.id for point in school.settings.site.points}
+    assert birth["cameras"] == [{"id": "gate-camera", "place": "gate", "zones": ["apron"]}]
+    assert set(birth["places"]) == set(school.settings.site.places)
+    assert set(school.states()) == {"panic-gatehouse", "gas-kitchen-lel"}, "a new session may be with a new broker"
+
+
+def test_heartbeat_says_how_far_the_log_has_come(school: School) -> None:
+    school.board.newest = (3, 17)
+    heartbeat = school.board.heartbeat()
+    assert (heartbeat["epoch"], heartbeat["newest_sequence"]) == ("0000000003", f"{17:020d}")
+    assert heartbeat["clockquality"] in ("synchronised", "holdover", "unknown")
+
+
+def test_a_point_that_was_never_read_is_not_normal(school: School) -> None:
+    school.board.changed({"panic-duty"})
+    (state,) = school.states().values()
+    assert (state["value"], state["quality"], state["reason"]) == (None, "bad", "not read yet")
