@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -14,6 +15,15 @@ from gateway.runtime.status_text import lines
 from tests.real_parts import need
 
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "demo-school.toml"
+
+
+def scrape(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+def check(promtool: str, page: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True, timeout=30)
 
 
 async def test_page_and_status_of_a_school(tmp_path: Path) -> None:
@@ -33,9 +43,8 @@ async def test_page_and_status_of_a_school(tmp_path: Path) -> None:
         )
         telling.fill(daemon.exporter, daemon)
         port = daemon.exporter.start("127.0.0.1", 0)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            page = answer.read().decode()
-        checked = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True, timeout=30)
+        page = await asyncio.to_thread(scrape, port)
+        checked = await asyncio.to_thread(check, promtool, page)
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
         assert 'gw_gas_concentration_lel_ratio{point="gas-kitchen-lel"} 0.6' in page
         assert 'gw_residual_current_amperes{point="residual-main"} 0.45' in page
