@@ -11,6 +11,7 @@ ID = re.compile(ID_PATTERN)
 SYSTEM_PREFIX = "gw-"  # subjects of the gateway's own faults; the site file may not use it
 
 _RAND_A_BITS = 12
+POOL_BYTES = 4096
 
 
 class EventIds:
@@ -22,6 +23,7 @@ class EventIds:
 
     def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
         self._random = random
+        self._pool = b""
         self._ms = 0
         self._count = 0
 
@@ -34,7 +36,10 @@ class EventIds:
             if self._count >> _RAND_A_BITS:
                 self._ms += 1
                 self._count = 0
-        rand = int.from_bytes(self._random(8), "big") & ((1 << 62) - 1)
+        if len(self._pool) < 8:
+            self._pool = self._random(POOL_BYTES)  # one system call for 512 ids
+        drawn, self._pool = self._pool[:8], self._pool[8:]
+        rand = int.from_bytes(drawn, "big") & ((1 << 62) - 1)
         number = (self._ms & ((1 << 48) - 1)) << 80 | 7 << 76 | self._count << 64 | 2 << 62 | rand
         text = f"{number:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

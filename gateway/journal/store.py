@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -264,17 +265,37 @@ def _open(path: Path, make: Callable[[sqlite3.Connection], Store]) -> Store:
     connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
     try:
         path.chmod(0o600)
+        _check_header(path)
         _settings(connection)
         answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if answer != "ok":
             raise sqlite3.DatabaseError(answer)
         _migrate(connection)
+        _check_schema(connection)
         store = make(connection)
         store.latches()
     except BaseException:
         connection.close()
         raise
     return store
+
+
+def _check_header(path: Path) -> None:
+    """Bytes 18 and 19 are the format's versions; SQLite quietly opens a file with an unknown one for reading only."""
+    with path.open("rb") as file:
+        versions = file.read(20)[18:20]
+    if not set(versions) <= {1, 2}:
+        raise sqlite3.DatabaseError("the file's format version is unknown")
+
+
+def _check_schema(connection: sqlite3.Connection) -> None:
+    """The tables must be those of a new journal, to the letter: a damaged name would only show at the first event."""
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        _migrate(fresh)
+        expected = fresh.execute(query).fetchall()
+    if connection.execute(query).fetchall() != expected:
+        raise sqlite3.DatabaseError("the tables are not those of a journal")
 
 
 def _set_aside(path: Path, at_ms: int) -> Path:
@@ -300,6 +321,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
     have = connection.execute("PRAGMA user_version").fetchone()[0]
     folder = Path(__file__).parent / "migrations"
     steps = sorted((int(file.name[:4]), file) for file in folder.glob("*.sql"))
+    if not 0 <= have < 10_000:
+        raise sqlite3.DatabaseError(f"{have} is no schema number")
     if have > steps[-1][0]:
         raise JournalRefused(f"the journal has schema {have}; this version knows {steps[-1][0]}: install the newer version")
     for number, file in steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import Any
 
 from gateway import __version__
@@ -13,6 +14,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.decide import House
 
 CONTRACT_VERSION = 1
+STATE_PAUSE_S = 1.0  # a point's state is told at once, and again after this pause if it went on changing
 MEASURED_STATE_S = 60.0  # a measured value alone is told at most once a minute (contract, `state/{point}`)
 
 
@@ -26,6 +28,8 @@ class Board:
         self._clock = clock
         self._boot_id = boot_id
         self._dirty: dict[str, None] = {}
+        self._pausing: list[tuple[float, str]] = []  # heap: when it may be told again
+        self._waiting: set[str] = set()  # the points in it
         self._told_s: dict[str, float] = {}
         self._values: dict[str, Reading] = {}
         self.newest = (0, 0)  # epoch, sequence
@@ -55,19 +59,22 @@ class Board:
 
     def next_state(self) -> tuple[str, dict[str, Any]] | None:
         """(point, message) of one state that has changed since it was last sent, or None."""
-        if not self._dirty:
-            return None
-        point_id = next(iter(self._dirty))
-        del self._dirty[point_id]
         now = self._clock.now()
-        self._told_s[point_id] = now.now_s
-        point = self._house.points[point_id]
-        reading = self._house.readings.get(point_id)
-        return point_id, {
+        while self._pausing and self._pausing[0][0] <= now.now_s:
+            point_id = heapq.heappop(self._pausing)[1]
+            self._waiting.discard(point_id)
+            self._dirty[point_id] = None
+        chosen = self._next_dirty(now.now_s)
+        if chosen is None:
+            return None
+        self._told_s[chosen] = now.now_s
+        point = self._house.points[chosen]
+        reading = self._house.readings.get(chosen)
+        return chosen, {
             "source": self._settings.source,
             "bootid": self._boot_id,
             "at": rfc3339(now.at_ms),
-            "point": point_id,
+            "point": chosen,
             "role": point.role,
             "place": point.place,
             "value": None if reading is None else reading.value,
@@ -76,6 +83,18 @@ class Board:
             "reason": "not read yet" if reading is None else reading.reason,
             "alarms": {spec.name: str(self._house.alarms[spec.key].state) for spec in point.alarms},
         }
+
+    def _next_dirty(self, now_s: float) -> str | None:
+        while self._dirty:
+            point_id = next(iter(self._dirty))
+            del self._dirty[point_id]
+            again_s = self._told_s.get(point_id, -STATE_PAUSE_S) + STATE_PAUSE_S
+            if again_s <= now_s:
+                return point_id
+            if point_id not in self._waiting:
+                self._waiting.add(point_id)
+                heapq.heappush(self._pausing, (again_s, point_id))
+        return None
 
     def telemetry(self) -> dict[str, Any] | None:
         """All measured values, or None when there are none."""

@@ -8,6 +8,7 @@ A session object lives for one connection; who tries again, and when, is decided
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ class Session:
             timeout=CONNECT_TIMEOUT_S,
             max_inflight_messages=window + 100,  # states and heartbeats go beside the events
             max_queued_incoming_messages=10_000,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # with Nagle an event waits 40 ms for the peer's ACK
             **_clean(address.v5),
         )
         self._client.pending_calls_threshold = 1_000_000

@@ -46,9 +46,14 @@ scalars = st.sampled_from([*WORDS]) | st.sampled_from(NUMBERS).map(lambda text: 
 trees = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
-    max_leaves=25,
+    max_leaves=12,
 )
-documents = st.dictionaries(st.sampled_from(KEYS), trees, max_size=6)
+tables = st.dictionaries(st.sampled_from(KEYS), trees, max_size=3)
+arrays_of_tables = st.lists(
+    tables | st.dictionaries(st.sampled_from(KEYS), st.lists(tables, min_size=1, max_size=2), max_size=2), min_size=1, max_size=3
+)
+groups = st.dictionaries(st.sampled_from(KEYS), arrays_of_tables | tables, min_size=1, max_size=2)
+documents = st.dictionaries(st.sampled_from(KEYS), trees | arrays_of_tables | groups, max_size=5)
 
 
 class Writer:

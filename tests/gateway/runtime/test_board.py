@@ -11,14 +11,25 @@ from gateway.config.load import Settings, load_site
 from gateway.contract.canonical import canonical
 from gateway.core.delivery import Board as BoardProtocol
 from gateway.core.ids import EventIds
-from gateway.core.reading import Quality, Reading
+from gateway.core.reading import Now, Quality, Reading
 from gateway.rules.timetable import Timetable
-from gateway.runtime.board import Board
+from gateway.runtime.board import STATE_PAUSE_S, Board
 from gateway.runtime.clock import Clock
 from gateway.runtime.decide import House, decide
 from tests.gateway.journal.journals import signer
 
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "demo-school.toml"
+
+
+class Moment(Clock):
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 1000.0
+
+    def now(self) -> Now:
+        return Now(self.now_s, 1_795_248_000_000 + round(self.now_s * 1000))
 
 
 class School:
@@ -27,7 +38,7 @@ class School:
     def __init__(self) -> None:
         self.settings: Settings = load_site(EXAMPLE)
         self.house = House(dict(self.settings.points), Timetable(ZoneInfo("Asia/Shanghai"), ((),) * 7))
-        self.clock = Clock()
+        self.clock = Moment()
         self.board = Board(self.settings, self.house, signer(), self.clock, "boot-1")
         self.ids = EventIds()
 
@@ -38,7 +49,9 @@ class School:
         self.board.changed(decision.changed)
         self.board.value(reading)
 
-    def states(self) -> dict[str, dict[str, object]]:
+    def states(self, after_s: float = STATE_PAUSE_S) -> dict[str, dict[str, object]]:
+        """What is told once so many seconds have passed."""
+        self.clock.now_s += after_s
         out = {}
         while (told := self.board.next_state()) is not None:
             out[told[0]] = told[1]
@@ -80,15 +93,28 @@ def test_several_changes_before_a_send_are_one_message_with_the_newest(school: S
 
 
 def test_a_measured_value_alone_is_told_once_a_minute(school: School) -> None:
-    now_s = school.clock.now().now_s
+    now_s = school.clock.now_s
     school.read(Reading("gas-kitchen-lel", 1.0, now_s=now_s))
-    assert set(school.states()) == {"gas-kitchen-lel"}
+    assert set(school.states(0)) == {"gas-kitchen-lel"}
     school.read(Reading("gas-kitchen-lel", 2.0, now_s=now_s + 30))
     assert school.states() == {}
     school.read(Reading("gas-kitchen-lel", 30.0, now_s=now_s + 31))
     assert set(school.states()) == {"gas-kitchen-lel"}, "an alarm does not wait"
     school.read(Reading("gas-kitchen-lel", 31.0, now_s=now_s + 100))
     assert school.states()["gas-kitchen-lel"]["value"] == 31.0
+
+
+def test_a_point_that_chatters_is_told_at_once_and_then_once_a_pause(school: School) -> None:
+    school.read(Reading("panic-gatehouse", True))
+    assert set(school.states(0)) == {"panic-gatehouse"}
+    for _ in range(3):
+        school.read(Reading("panic-gatehouse", False))
+        school.read(Reading("panic-gatehouse", True))
+        school.read(Reading("panic-duty", True))
+        assert school.states(0).keys() <= {"panic-duty"}, "another point does not wait for it"
+    (state,) = school.states().values()
+    assert (state["point"], state["value"]) == ("panic-gatehouse", True)
+    assert school.states() == {}
 
 
 def test_telemetry_separates_what_may_not_be_believed(school: School) -> None:

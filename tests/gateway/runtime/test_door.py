@@ -175,6 +175,14 @@ async def test_one_clear_error_line_and_the_visit_goes_on(tmp_path: Path, line: 
         assert (await visitor.ask(op="status"))["ok"] is True
 
 
+@pytest.mark.parametrize("junk_bytes", [MAX_LINE_BYTES, MAX_LINE_BYTES + 1, 2 * MAX_LINE_BYTES, 3 * MAX_LINE_BYTES - 7])
+async def test_nothing_in_a_line_that_is_too_long_is_a_request(tmp_path: Path, junk_bytes: int) -> None:
+    async with opened(tmp_path / "door") as (_, inside), visiting(tmp_path / "door") as visitor:
+        answer = await visitor.say(b" " * junk_bytes + b'{"op": "command", "command": "reset", "target": "panic"}\n')
+        assert answer == {"ok": False, "error": f"a line is longer than {MAX_LINE_BYTES} bytes"}
+        assert inside == Inside()
+
+
 async def test_every_depth_is_answered(tmp_path: Path) -> None:
     async with opened(tmp_path / "door"), visiting(tmp_path / "door") as visitor:
         for depth in range(100, 1100, 9):
