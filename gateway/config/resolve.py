@@ -17,6 +17,7 @@ from gateway.core.ids import ID, SYSTEM_PREFIX
 from gateway.core.points import Above, AlarmSpec, Below, Condition, Contact, EventClass, NotGood, Point, Press, Text
 from gateway.core.wire import WireClass, WirePoint
 
+PANIC_PERIOD_MOST_S = 0.2  # a panic signal of 400 ms must be processed (EN 50131-1); its detection limit here is 250 ms
 SIGNAL_FAULT_DELAY_S = 2.0  # GB 16808: a loop fault is announced within 100 s; this only rides over one odd reading
 BROKER = "broker"  # where the file names no recipient, delivery ends with the broker's word and is booked under this name
 _KIND_WORDS = {
@@ -239,6 +240,9 @@ def _wire_point(
     modulus = 1 << {"u16": 16, "u8hi": 8, "u8lo": 8}.get(signal.type, 32)
     out.points[settings.id] = replace(_point(settings, role, signal.kind, signal.unit, alarms, site), modulus=modulus)
     period = settings.period_ms / 1000 if settings.period_ms else role.period_s
+    if role.wire_class is WireClass.PANIC and period > PANIC_PERIOD_MOST_S and signal.kind == "contact":
+        most_ms = round(PANIC_PERIOD_MOST_S * 1000)
+        out.errors.append((("points", i, "period_ms"), f"a {role.name} is read at least every {most_ms} ms, or a short press is missed"))
     out.wire.setdefault(device.id, []).append(
         WirePoint(settings.id, settings.signal, role.wire_class, period, inverted=settings.normally == "closed")
     )

@@ -10,7 +10,6 @@ import rfc8785
 
 from gateway.core.errors import BadMessage
 
-
 _SAFE = 2**53 - 1  # RFC 8785 3.2.2.3: larger integers are not exact in JSON
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")).encode
 

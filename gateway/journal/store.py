@@ -267,7 +267,7 @@ def _open(path: Path, make: Callable[[sqlite3.Connection], Store]) -> Store:
         path.chmod(0o600)
         _check_header(path)
         _settings(connection)
-        answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if answer != "ok":
             raise sqlite3.DatabaseError(answer)
         _migrate(connection)

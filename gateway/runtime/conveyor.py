@@ -7,7 +7,6 @@ What one wake-up of the loop decides goes to the journal as one batch.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ class Conveyor:
         self._release: list[str] = []
         self._after: list[Callable[[], object]] = []
         self._flushing = False
-        self._wakes: list[tuple[float, str]] = []
+        self._wakes: dict[str, float] = {}
         self._wake_at: asyncio.TimerHandle | None = None
         self._writer: Writer | None = None
         self._early_row = 0
@@ -201,21 +200,22 @@ class Conveyor:
         self.wake_uplink()
 
     def _wake_later(self, due_s: float, point: str) -> None:
-        if (due_s, point) in self._wakes:
+        """Look at this point again; only the earliest time asked for counts, each look asks anew."""
+        if self._wakes.get(point, due_s + 1) <= due_s:
             return
-        heapq.heappush(self._wakes, (due_s, point))
-        if self._wakes[0] == (due_s, point):
-            if self._wake_at is not None:
-                self._wake_at.cancel()
-            self._wake_at = self._loop.call_at(due_s, self._tick)
+        self._wakes[point] = due_s
+        if self._wake_at is None or due_s < self._wake_at.when():
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._wake_at is not None:
+            self._wake_at.cancel()
+        self._wake_at = self._loop.call_at(min(self._wakes.values()), self._tick) if self._wakes else None
 
     def _tick(self) -> None:
         self._wake_at = None
         now_s = self._loop.time()
-        due = set()
-        while self._wakes and self._wakes[0][0] <= now_s:
-            due.add(heapq.heappop(self._wakes)[1])
-        for point in sorted(due):
+        for point in [point for point, due_s in self._wakes.items() if due_s <= now_s]:
+            del self._wakes[point]
             self.stimulate(Tick(point))
-        if self._wakes and self._wake_at is None:
-            self._wake_at = self._loop.call_at(self._wakes[0][0], self._tick)
+        self._set_timer()

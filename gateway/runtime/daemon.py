@@ -36,7 +36,7 @@ from gateway.runtime.conveyor import Conveyor
 from gateway.runtime.decide import House
 from gateway.runtime.door import Door
 from gateway.runtime.field import Field
-from gateway.runtime.keys import load_signer
+from gateway.runtime.keys import load_signer, lock
 from gateway.runtime.supervise import Supervisor
 from gateway.runtime.watchdog import Watchdog, notify
 from gateway.uplink.link import SUPERVISION, Link, Timing
@@ -72,6 +72,7 @@ class Daemon:
 
     def _build(self, path: Path) -> None:
         settings, uplink = self.settings, self.settings.site.uplink
+        self._lock = lock(settings.state_dir)
         self.signer = load_signer(settings.state_dir)
         entitled: dict[str, frozenset[str]] = {r.id: frozenset(r.classes) for r in uplink.recipients} or {BROKER: frozenset(EVENT_CLASSES)}
         self.ids = EventIds()
@@ -148,16 +149,17 @@ class Daemon:
         self.conveyor.start(self.writer)
         if self._opened is not None:
             self.conveyor.offer(self._opened)
-            if self.store.set_aside is not None:
-                log.error("the journal was damaged; it is kept as %s and a new one began", self.store.set_aside)
-                self.fault("gw-journal", True, f"damaged, set aside as {self.store.set_aside.name}")
-        if self.clock.now().clock == "unknown":
-            self.fault("gw-clock", True, "the clock was never set")
+        aside = self.store.set_aside
+        if aside is not None:
+            log.error("the journal was damaged; it is kept as %s and a new one began", aside)
+        self.fault("gw-journal", aside is not None, f"damaged, set aside as {aside.name}" if aside else "")
+        self.fault("gw-task", False, "")
         supervise = self.supervisor.start
         supervise(f"path:{self.path_id}", self.link.run)
         for name, line in self.field.lines.items():
             supervise(f"driver:{name}", line.run)
         supervise("door", self.door.run)
+        supervise("clock", self._watch_clock)
         if self._eyes:
             supervise("vision", self._watch_vision)
         telling.fill(self.exporter, self)
@@ -199,6 +201,7 @@ class Daemon:
             await asyncio.get_running_loop().run_in_executor(None, self.writer.stop)
         finally:
             self.reader.close()
+            os.close(self._lock)
         log.info("stopped")
 
     # --- parts speak ---------------------------------------------------------------------------
@@ -242,6 +245,15 @@ class Daemon:
                 "text": {"zh": f"事件日志启用：{_REASONS_ZH.get(reason, reason)}", "en": f"Journal opened: {reason}"},
             },
         )
+
+    async def _watch_clock(self) -> None:
+        """A clock that was never set is a fault until it is."""
+        unknown: bool | None = None
+        while True:
+            before, unknown = unknown, self.clock.now().clock == "unknown"
+            if unknown is not before:
+                self.fault("gw-clock", unknown, "the clock was never set" if unknown else "")
+            await asyncio.sleep(10.0)
 
     # --- vision --------------------------------------------------------------------------------
 

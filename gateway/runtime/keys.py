@@ -1,7 +1,11 @@
-"""The gateway's event key: made at first need, 0600, never leaves the box; its public half is for the centre."""
+"""What only one daemon may own: the state folder's lock, and the gateway's event key.
+
+The key is made at first need, 0600, and never leaves the box; its public half is for the centre.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -12,10 +16,33 @@ from gateway.contract.jws import Signer
 from gateway.core.errors import Permanent
 
 KEY_NAME = "event-key.pem"
+LOCK_NAME = "daemon.lock"
+
+
+class StateInUse(Permanent):
+    """Another daemon owns this state folder."""
 
 
 class KeyRefused(Permanent):
     """The key file is missing, open to others, or not a key."""
+
+
+def lock(state_dir: Path) -> int:
+    """Take the state folder for this process; the lock ends when the returned descriptor is closed. Raises StateInUse."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(state_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateInUse(f"{state_dir} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(fd, 20).decode(errors="replace").strip() or "unknown"
+        os.close(fd)
+        raise StateInUse(f"{state_dir} is in use by another daemon (process {owner}); stop it first") from None
+    os.ftruncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
 
 
 def load_signer(state_dir: Path) -> Signer:

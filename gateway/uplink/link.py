@@ -27,6 +27,7 @@ from gateway.uplink.session import Address, Session
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
+WATCH_S = 1.0
 BACK_OFF_FIRST_S = 0.5
 BACK_OFF_CAP_S = 30.0  # brokers; house rule
 BACK_OFF_OWED_CAP_S = 3.0  # while somebody waits for an alarm
@@ -117,6 +118,7 @@ class Link:
         self._suspects: dict[str, int] = {}
         self._last_publish: dict[str, float] = {}
         self._states_in_flight = 0
+        self._heard: set[str] = set()  # recipients that have sent a receipt in this run
         self.counts = Counts()
 
     def wake(self) -> None:
@@ -255,7 +257,7 @@ class Link:
         outbox.overflow_row = None if len(page) < PAGE else page[-1].row + 1
         now_s = time.monotonic()
         for owed in page:
-            outbox.offer(entry_of(owed, now_s))
+            outbox.offer(entry_of(owed, self._recipients, now_s))
         self._wake.set()
 
     def _acked(self, entry: Entry, code: int) -> None:
@@ -348,6 +350,7 @@ class Link:
         except (BadMessage, BadSignature) as error:
             self._bad_receipt(str(error))
             return
+        self._heard.add(receipt.recipient)
         settled, wrong, unknown = self._outbox.receipt(receipt.recipient, receipt.items, unusable=receipt.unusable)
         state = UNUSABLE if receipt.unusable else RECEIVED
         for entry in settled:
@@ -388,29 +391,41 @@ class Link:
     # --- watching --------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Local faults that hold whether or not there is a session."""
-        silent: set[str] = set()
-        down = bad = False
+        """Local faults that hold whether or not there is a session.
+
+        What a fault was before this run is not known here (it may have been restored as active), so the first look
+        always tells; a silent centre is taken back only when there is a reason to.
+        """
+        down: bool | None = None
+        bad: bool | None = None
+        silent: dict[str, bool | None] = dict.fromkeys(self._recipients)
+        self._fault("gw-publish", False, "")
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(WATCH_S)
             now_s = time.monotonic()
             self._flush_settlements()
-            if down == self.counts.up:
+            if down is not (not self.counts.up):
                 down = not self.counts.up
                 self._fault(f"gw-path-{self._path}", down, self.counts.reason)
-            for recipient in self._recipients:
-                oldest = self._outbox.oldest_owed(recipient)
-                waiting_s = 0.0 if oldest is None else now_s - max(oldest.sealed_s, self._connected_s)
-                if waiting_s > self._timing.centre_silence_s and recipient not in silent:
-                    silent.add(recipient)
-                    self._fault(f"gw-centre-{recipient}", True, f"no receipt for {waiting_s:.0f} s")
-                elif recipient in silent and waiting_s <= self._timing.centre_silence_s:
-                    silent.discard(recipient)
-                    self._fault(f"gw-centre-{recipient}", False, "")
-            if bad != (now_s < self._bad_until_s):
-                bad = not bad
+            if bad is not (now_s < self._bad_until_s):
+                bad = now_s < self._bad_until_s
                 if not bad:
                     self._fault("gw-receipt", False, "")
+            for recipient in silent:
+                is_silent, reason = self._silence(recipient, now_s)
+                if is_silent is not None and is_silent is not silent[recipient]:
+                    silent[recipient] = is_silent
+                    self._fault(f"gw-centre-{recipient}", is_silent, reason)
+
+    def _silence(self, recipient: str, now_s: float) -> tuple[bool | None, str]:
+        """(silent, why): None while nothing can be said yet."""
+        oldest = self._outbox.oldest_owed(recipient)
+        if oldest is None:
+            return (False, "") if self._outbox.overflow_row is None else (None, "")
+        waiting_s = now_s - max(oldest.sealed_s, self._connected_s)
+        if waiting_s > self._timing.centre_silence_s:
+            return True, f"no receipt for {waiting_s:.0f} s"
+        return (False, "") if recipient in self._heard else (None, "")
 
 
 def _compact(message: dict[str, Any]) -> bytes:
@@ -418,8 +433,8 @@ def _compact(message: dict[str, Any]) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def entry_of(owed: Owed, now_s: float) -> Entry:
-    """An outbox entry for an event that is in the journal only."""
+def entry_of(owed: Owed, recipients: list[str], now_s: float) -> Entry:
+    """An outbox entry for an event that is in the journal only. recipients: those that the site file still names."""
     return Entry(
         row=owed.row,
         id=owed.id,
@@ -428,6 +443,6 @@ def entry_of(owed: Owed, now_s: float) -> Entry:
         sha256=owed.sha256,
         epoch=owed.epoch,
         sequence=owed.sequence,
-        owed=set(owed.recipients),
+        owed=set(owed.recipients).intersection(recipients),
         sealed_s=now_s,
     )
