@@ -13,11 +13,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from drivers.modbus_values import Converter, Placed, Raw, Reader, Test, condition, converter, placed_signals, reader
-from gateway.config.profile import Identity, Profile, Signal
 from gateway.core.reading import Quality, Reading, Value
 from gateway.core.wire import Block, Exchange, WireClass, WirePoint
+
+if TYPE_CHECKING:
+    from gateway.config.profile import Profile
 
 READ = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 WRITE_COIL, WRITE_REGISTER = 5, 6
@@ -191,8 +194,8 @@ class ModbusDriver:
         group = (point.wire_class, point.period_s)
         placed = self._placed(point.signal)
         conditions = []
-        for when in placed.valid_when:
-            watched = self._placed(when.signal)
+        for name, when in placed.valid_when:
+            watched = self._placed(name)
             conditions.append((self._cell(group, watched), condition(when, watched.signal), Quality(when.quality), when.reason))
         exponent = self._cell(group, self._placed(placed.exponent_from)) if placed.exponent_from else None
         state = _State(point.point, self._cell(group, placed), converter(placed.signal, point.inverted), conditions, exponent)
@@ -209,7 +212,7 @@ class ModbusDriver:
         group = min(slower, default=(WireClass.STATE, 1.0))
         identity = heartbeat = None
         if profile.identity:
-            identity = self._cell(group, _identity_signal(profile.identity))
+            identity = self._cell(group, Placed("(identity)", profile.identity.signal, profile.identity.address, None, "", (), None))
         if profile.heartbeat:
             heartbeat = self._cell(group, self._placed(profile.heartbeat.signal))
         return identity, heartbeat
@@ -386,8 +389,3 @@ class ModbusDriver:
             gap_s=limits.gap_ms / 1000,
             late_s=limits.late_ms / 1000,
         )
-
-
-def _identity_signal(identity: Identity) -> Placed:
-    signal = Signal(name="identity_register", kind="measurement", area=identity.area, address=identity.address, type="u16")
-    return Placed("(identity)", signal, identity.address, None, "", (), None)

@@ -13,9 +13,12 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from gateway.config.profile import Profile, Signal, When
 from gateway.core.reading import Quality, Value
+
+if TYPE_CHECKING:
+    from gateway.config.profile import Profile, Signal, When
 
 Raw = int | float | str
 Reader = Callable[[Sequence[int]], Raw]
@@ -36,7 +39,7 @@ class Placed:
     address: int
     bit: int | None
     exponent_from: str
-    valid_when: tuple[When, ...]
+    valid_when: tuple[tuple[str, When], ...]  # (signal, condition on it)
     clear_address: int | None
 
     @property
@@ -59,7 +62,7 @@ def placed_signals(profile: Profile) -> Iterator[Placed]:
                 address=signal.address + (i * repeat.stride if repeat else 0),
                 bit=None if signal.bit is None else signal.bit + (i * repeat.bit_stride if repeat else 0),
                 exponent_from=signal.exponent_from.replace("{n}", n),
-                valid_when=tuple(when.model_copy(update={"signal": when.signal.replace("{n}", n)}) for when in signal.valid_when),
+                valid_when=tuple((when.signal.replace("{n}", n), when) for when in signal.valid_when),
                 clear_address=None if signal.clear is None else signal.clear.address + i * signal.clear.stride,
             )
 

@@ -101,14 +101,17 @@ def _site(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     import logging
 
+    from gateway.config.apart import Loading
+    from gateway.config.settings import ConfigRefused
+
+    loading = Loading(arguments.config, arguments.state_dir)  # runs beside the imports
     from gateway.runtime import memory
 
     memory.begin()
-    from gateway.config.load import load_site
-    from gateway.config.problems import ConfigRefused
+    from gateway.runtime.daemon import serve
 
     try:
-        settings = load_site(arguments.config, state_dir=arguments.state_dir)
+        settings = loading.result()
     except ConfigRefused as refused:
         sys.stderr.write(f"{refused}\n")
         return 1
@@ -122,15 +125,13 @@ def _run(arguments: argparse.Namespace) -> int:
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # it dumps frames in hex; our lines say what is wrong
     for warning in settings.warnings:
         logging.getLogger("gateway.config").warning("%s", warning)
-    from gateway.runtime.daemon import serve
-
     under_systemd = "INVOCATION_ID" in os.environ and "NOTIFY_SOCKET" in os.environ
     return serve(settings, spawn_vision=not arguments.no_vision and not under_systemd)
 
 
 def _check(arguments: argparse.Namespace) -> int:
     from gateway.config.load import load_site
-    from gateway.config.problems import ConfigRefused
+    from gateway.config.settings import ConfigRefused
 
     try:
         settings = load_site(arguments.site)
@@ -164,7 +165,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _door(config: str) -> Path | None:
     from gateway.config.load import load_site
-    from gateway.config.problems import ConfigRefused
+    from gateway.config.settings import ConfigRefused
 
     try:
         return load_site(config).door_path
@@ -221,7 +222,7 @@ def _command(arguments: argparse.Namespace) -> int:
 
 def _key(arguments: argparse.Namespace) -> int:
     from gateway.config.load import load_site
-    from gateway.config.problems import ConfigRefused
+    from gateway.config.settings import ConfigRefused
     from gateway.runtime.keys import KeyRefused, load_signer
 
     try:

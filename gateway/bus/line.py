@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.bus.counters import LineCounters
 from gateway.bus.serial_line import SerialLine, SerialSettings
 from gateway.bus.tcp_line import TcpLine
-from gateway.config.profile import SerialDefaults
-from gateway.config.site import SerialBus, TcpBus
 from gateway.core.wire import Block, Exchange, Framing, LineSink, Outcome
+
+if TYPE_CHECKING:
+    from gateway.config.profile import SerialDefaults
+    from gateway.config.site import SerialBus, TcpBus
 
 
 class Line(Protocol):
@@ -30,11 +33,13 @@ class Line(Protocol):
 
 
 def line_for(
-    bus: TcpBus | SerialBus, framing: Framing, blocks: Sequence[Block], sink: LineSink, defaults: SerialDefaults | None = None
+    bus: TcpBus | SerialBus, framing: Framing, blocks: Sequence[Block], sink: LineSink, factory: SerialDefaults, folder: Path
 ) -> Line:
-    """The line of a bus in the site file. defaults: serial settings of the line's first device, where the file is silent."""
-    if isinstance(bus, TcpBus):
+    """The line of a bus in the site file.
+
+    factory: serial settings of the line's first device, where the file is silent. folder: where a relative port path begins.
+    """
+    if bus.transport != "rtu":
         return TcpLine(bus.id, bus.host, bus.port, framing, blocks, sink, connect_timeout_s=bus.connect_timeout_ms / 1000)
-    factory = defaults or SerialDefaults()
     settings = SerialSettings(bus.baud or factory.baud, bus.parity or factory.parity, bus.stop_bits or factory.stop_bits)
-    return SerialLine(bus.id, bus.device, settings, framing, blocks, sink)
+    return SerialLine(bus.id, str(folder / bus.device), settings, framing, blocks, sink)

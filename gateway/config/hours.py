@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"^([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)$")
 _DAY_MIN = 24 * 60
 

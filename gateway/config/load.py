@@ -5,64 +5,21 @@ from __future__ import annotations
 import importlib.util
 import re
 import tomllib
-from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.config.problems import ConfigRefused, Problem, from_pydantic, key_text
+from gateway.config.problems import from_pydantic, key_text
 from gateway.config.profile import Profile, Signal
 from gateway.config.resolve import Resolved, resolve
-from gateway.config.site import Device, Site
+from gateway.config.settings import ConfigRefused, Problem, Settings, beside
+from gateway.config.site import Site
 from gateway.config.toml_lines import KeyPath, key_lines, line_of
-from gateway.core.points import Point
-from gateway.core.wire import WirePoint
 
 MAX_FILE_BYTES = 4_000_000  # a site of 10,000 points is about 1.5 MB; anything larger is a mistake
 
 M = TypeVar("M", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """A site file that passed every check, with all defaults applied.
-
-    points: every point of the site, those that `publish = "all"` makes and the gateway's own included.
-    wire: per device the points that its driver must read. zones: (camera, zone) -> point ids.
-    """
-
-    file: FilePath
-    site: Site
-    state_dir: FilePath
-    profiles: dict[str, Profile]
-    points: dict[str, Point]
-    wire: dict[str, list[WirePoint]]
-    zones: dict[tuple[str, str], list[str]]
-    warnings: list[Problem] = field(default_factory=list)
-
-    @property
-    def source(self) -> str:
-        """The gateway's full name."""
-        return f"/sites/{self.site.site.id}/gateways/{self.site.site.gateway}"
-
-    @property
-    def root(self) -> str:
-        """Root of all its topics."""
-        return f"{self.site.uplink.prefix}/{self.site.site.id}/{self.site.site.gateway}"
-
-    @property
-    def door_path(self) -> FilePath:
-        """Where the control socket listens."""
-        return self.state_dir / "door.sock"
-
-    def device(self, device_id: str) -> Device:
-        """A device by its id."""
-        return next(device for device in self.site.devices if device.id == device_id)
-
-    def beside(self, path: str) -> FilePath:
-        """A path of the site file; relative ones count from the file's own folder."""
-        return _beside(self.file, path)
 
 
 def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings:
@@ -70,7 +27,7 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
     file = FilePath(path)
     text, data = _read(file)
     site = _validate(file, text, data, Site)
-    files = profile_files([_beside(file, folder) for folder in site.profile_dirs])
+    files = profile_files([beside(file, folder) for folder in site.profile_dirs])
     profiles, problems = _profiles(file, text, site, files)
     resolved: Resolved = resolve(site, profiles, frozenset(files))
     lines = key_lines(text) if resolved.errors or resolved.warnings or problems else {}
@@ -81,7 +38,7 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
     return Settings(
         file=file,
         site=site,
-        state_dir=_beside(file, state_dir or site.site.state_dir),
+        state_dir=beside(file, state_dir or site.site.state_dir),
         profiles=profiles,
         points=resolved.points,
         wire=resolved.wire,
@@ -149,7 +106,7 @@ def _profiles(file: FilePath, text: str, site: Site, files: dict[str, FilePath])
         except ConfigRefused as refused:
             problems += refused.problems
     for i, folder in enumerate(site.profile_dirs):
-        if not _beside(file, folder).is_dir():
+        if not beside(file, folder).is_dir():
             line = line_of(key_lines(text), ("profile_dirs", i))
             problems.append(Problem(str(file), line, f"profile_dirs[{i}]", f'"{folder}" is not a folder'))
     return profiles, problems
@@ -214,7 +171,3 @@ def _validate(file: FilePath, text: str, data: dict[str, Any], model: type[M]) -
         lines = key_lines(text)
         problems = [Problem(str(file), line_of(lines, key), key_text(key), words) for key, words in from_pydantic(error, model)]
         raise ConfigRefused(sorted(problems, key=lambda p: p.line)) from error
-
-
-def _beside(file: FilePath, path: str) -> FilePath:
-    return file.parent / FilePath(path)

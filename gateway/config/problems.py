@@ -7,35 +7,11 @@ import difflib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from gateway.config.toml_lines import KeyPath
-from gateway.core.errors import Permanent
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One error or warning. `line` counts from 1; `key` is written as in the file: points[2].role."""
-
-    file: str
-    line: int
-    key: str
-    text: str
-
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}"
-        return f"{where}: {self.key}: {self.text}" if self.key else f"{where}: {self.text}"
-
-
-class ConfigRefused(Permanent):
-    """A file that cannot be used; `problems` holds every error found."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
 
 
 def key_text(path: KeyPath) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
 
 Area = Literal["coil", "discrete", "holding", "input"]
 Confidence = Literal["manual", "manual via map", "code", "recalled"]
@@ -133,6 +133,12 @@ class Identity(Strict):
     address: int = Field(ge=0, le=65535)
     mask: int = 0xFFFF
     expect: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def signal(self) -> Signal:
+        """The register as a signal like any other, so that it is planned and read like one."""
+        return Signal(name="identity_register", kind="measurement", area=self.area, address=self.address, type="u16")
 
 
 class Heartbeat(Strict):

@@ -6,7 +6,7 @@ import heapq
 from typing import Any
 
 from gateway import __version__
-from gateway.config.load import Settings
+from gateway.config.settings import Settings
 from gateway.contract.envelope import rfc3339
 from gateway.contract.jws import Signer
 from gateway.core.reading import Quality, Reading

@@ -10,12 +10,11 @@ import ssl
 import sys
 import time
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from gateway.config.hours import parse_spans
-from gateway.config.load import Settings
-from gateway.config.site import EVENT_CLASSES, Path
+from gateway.config.hours import WEEKDAYS, parse_spans
+from gateway.config.settings import Settings
 from gateway.contract.envelope import Origin, Sealed
 from gateway.contract.jws import TrustedKey
 from gateway.contract.topics import Topics
@@ -42,6 +41,9 @@ from gateway.runtime.watchdog import Watchdog, notify
 from gateway.uplink.link import SUPERVISION, Link, Timing
 from gateway.uplink.outbox import BROKER, Outbox
 from gateway.uplink.session import Address
+
+if TYPE_CHECKING:
+    from gateway.config.site import Path
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +76,12 @@ class Daemon:
         settings, uplink = self.settings, self.settings.site.uplink
         self._lock = lock(settings.state_dir)
         self.signer = load_signer(settings.state_dir)
-        entitled: dict[str, frozenset[str]] = {r.id: frozenset(r.classes) for r in uplink.recipients} or {BROKER: frozenset(EVENT_CLASSES)}
+        entitled: dict[str, frozenset[str]] = {r.id: frozenset(r.classes) for r in uplink.recipients} or {BROKER: frozenset(EventClass)}
         self.ids = EventIds()
         zone = ZoneInfo(settings.site.site.timezone)
-        self.house = House(settings.points, Timetable(zone, tuple(tuple(parse_spans(spans)) for _, spans in settings.site.hours)))
+        self.house = House(
+            settings.points, Timetable(zone, tuple(tuple(parse_spans(getattr(settings.site.hours, day))) for day in WEEKDAYS))
+        )
         self.store, self._opened = open_store(
             settings.state_dir, self.origin, self.signer, entitled, self._journal_opened, self.clock.now().at_ms
         )

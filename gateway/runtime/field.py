@@ -10,8 +10,7 @@ from drivers import DRIVERS
 from drivers.modbus import ModbusDriver
 from drivers.modbus_framing import framing_for
 from gateway.bus.line import Line, line_for
-from gateway.config.load import Settings
-from gateway.config.site import SerialBus
+from gateway.config.settings import Settings
 from gateway.core.commands import LatchClearing, LatchReleased
 from gateway.core.reading import Reading
 from gateway.core.wire import Block, Outcome
@@ -76,11 +75,9 @@ class Field:
             if not devices:
                 continue
             blocks = [block for device in devices for block in self._drivers[device.id].plan()]
-            if isinstance(bus, SerialBus):
-                bus = bus.model_copy(update={"device": str(settings.beside(bus.device))})
             intake = Intake(self._drivers, conveyor)
-            defaults = settings.profiles[devices[0].profile].serial
-            line = line_for(bus, framing_for(bus.transport), blocks, intake, defaults)
+            factory = settings.profiles[devices[0].profile].serial
+            line = line_for(bus, framing_for(bus.transport), blocks, intake, factory, settings.file.parent)
             self.lines[bus.id] = line
             self.intakes[bus.id] = intake
             for device in devices:

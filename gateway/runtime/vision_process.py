@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from drivers.camera import Camera as Driver
 from drivers.camera_memory import Frame
 from gateway.config.load import load_site
-from gateway.config.problems import ConfigRefused
+from gateway.config.settings import ConfigRefused
 from gateway.config.site import Camera, Site
 from gateway.core.errors import ModelRefused
 from gateway.core.reading import Reading

@@ -398,7 +398,7 @@ class Link:
         """
         down: bool | None = None
         bad: bool | None = None
-        silent: dict[str, bool | None] = dict.fromkeys(self._recipients)
+        silent: dict[str, bool | None] = {name: None for name in self._recipients if name != BROKER}
         self._fault("gw-publish", False, "")
         while True:
             await asyncio.sleep(WATCH_S)

@@ -221,8 +221,11 @@ async def test_what_the_sink_raises_ends_the_line(tmp_path: Path) -> None:
         await asyncio.wait_for(line_on(wire.link, [block()], Broken()).run(), 5.0)
 
 
-def test_lines_are_made_from_the_site_file() -> None:
-    serial = line_for(SerialBus(id="f", transport="rtu", device="/dev/x", baud=4800), RtuFraming(), [], Sink(), SerialDefaults(parity="E"))
+def test_lines_are_made_from_the_site_file(tmp_path: Path) -> None:
+    bus = SerialBus(id="f", transport="rtu", device="x.pty", baud=4800)
+    serial = line_for(bus, RtuFraming(), [], Sink(), SerialDefaults(parity="E"), tmp_path)
     assert isinstance(serial, SerialLine)
     assert serial._settings == SerialSettings(4800, "E", 1)
-    assert isinstance(line_for(TcpBus(id="t", transport="rtu-tcp", host="h"), RtuFraming(), [], Sink()), TcpLine)
+    assert serial._path == str(tmp_path / "x.pty")
+    other = line_for(TcpBus(id="t", transport="rtu-tcp", host="h"), RtuFraming(), [], Sink(), SerialDefaults(), tmp_path)
+    assert isinstance(other, TcpLine)

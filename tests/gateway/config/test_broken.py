@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load_site
-from gateway.config.problems import ConfigRefused
+from gateway.config.settings import ConfigRefused
 
 FOLDER = Path(__file__).parent / "broken"
 FILES = sorted(FOLDER.glob("*.toml"))

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 from gateway.__main__ import main
-from gateway.config.load import MAX_FILE_BYTES, Settings, load_profile, load_site, profile_files
-from gateway.config.problems import ConfigRefused
+from gateway.config.load import MAX_FILE_BYTES, load_profile, load_site, profile_files
+from gateway.config.settings import ConfigRefused, Settings
 from gateway.core.points import Above, Contact, EventClass, NotGood, Press
 from gateway.core.wire import WireClass
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.config.load import Settings, load_site
+from gateway.config.load import load_site
+from gateway.config.settings import Settings
 from gateway.contract.canonical import canonical
 from gateway.core.delivery import Board as BoardProtocol
 from gateway.core.ids import EventIds

@@ -1,0 +1,83 @@
+"""What a checked site file becomes, and how its errors are told. Holds no validator: the daemon carries none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+from gateway.core.errors import Permanent
+from gateway.core.points import Point
+from gateway.core.wire import WirePoint
+
+if TYPE_CHECKING:  # in the daemon these are `plain.Record`s with the same attributes
+    from gateway.config.profile import Profile
+    from gateway.config.site import Device, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error or warning. `line` counts from 1; `key` is written as in the file: points[2].role."""
+
+    file: str
+    line: int
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}"
+        return f"{where}: {self.key}: {self.text}" if self.key else f"{where}: {self.text}"
+
+
+class ConfigRefused(Permanent):
+    """A file that cannot be used; `problems` holds every error found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A site file that passed every check, with all defaults applied.
+
+    points: every point of the site, those that `publish = "all"` makes and the gateway's own included.
+    wire: per device the points that its driver must read. zones: (camera, zone) -> point ids.
+    """
+
+    file: FilePath
+    site: Site
+    state_dir: FilePath
+    profiles: dict[str, Profile]
+    points: dict[str, Point]
+    wire: dict[str, list[WirePoint]]
+    zones: dict[tuple[str, str], list[str]]
+    warnings: list[Problem] = field(default_factory=list)
+
+    @property
+    def source(self) -> str:
+        """The gateway's full name."""
+        return f"/sites/{self.site.site.id}/gateways/{self.site.site.gateway}"
+
+    @property
+    def root(self) -> str:
+        """Root of all its topics."""
+        return f"{self.site.uplink.prefix}/{self.site.site.id}/{self.site.site.gateway}"
+
+    @property
+    def door_path(self) -> FilePath:
+        """Where the control socket listens."""
+        return self.state_dir / "door.sock"
+
+    def device(self, device_id: str) -> Device:
+        """A device by its id."""
+        return next(device for device in self.site.devices if device.id == device_id)
+
+    def beside(self, path: str) -> FilePath:
+        """A path of the site file; relative ones count from the file's own folder."""
+        return beside(self.file, path)
+
+
+def beside(file: FilePath, path: str) -> FilePath:
+    """A path written in `file`; relative ones count from that file's own folder."""
+    return file.parent / FilePath(path)
