@@ -43,7 +43,6 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run the daemon", description="Run the daemon until SIGTERM or Ctrl-C.")
     _site(run)
-    run.add_argument("--state-dir", metavar="DIR", help="journal and keys; default: state_dir of the site file")
     run.add_argument("--no-vision", action="store_true", help="do not start the vision process (systemd starts it as a unit of its own)")
     run.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     run.set_defaults(handler=_run)
@@ -85,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(handler=_schema)
 
     vision = commands.add_parser("vision", help="run the vision process (usually started for you)")
-    _site(vision)
+    _site(vision, state_dir=False)
     vision.add_argument("--door", metavar="SOCKET", help="the daemon's control socket")
     vision.add_argument("--parent", metavar="PID", type=int, help="end when this process is not (or no longer) the parent")
     vision.set_defaults(handler=_vision)
@@ -94,8 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _site(parser: argparse.ArgumentParser) -> None:
+def _site(parser: argparse.ArgumentParser, *, state_dir: bool = True) -> None:
     parser.add_argument("--config", metavar="SITE.toml", default=SITE, help=f"site file; default: {SITE}")
+    if state_dir:
+        parser.add_argument("--state-dir", metavar="DIR", help="journal, keys, control socket; default: state_dir of the site file")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -163,24 +164,24 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _door(config: str) -> Path | None:
+def _door(config: str, state_dir: str | None) -> Path | None:
     from gateway.config.load import load_site
     from gateway.config.settings import ConfigRefused
 
     try:
-        return load_site(config).door_path
+        return load_site(config, state_dir=state_dir).door_path
     except ConfigRefused as refused:
         sys.stderr.write(f"{refused}\n")
         return None
 
 
-def _ask(config: str, request: dict[str, object]) -> dict[str, object] | None:
+def _ask(arguments: argparse.Namespace, request: dict[str, object]) -> dict[str, object] | None:
     import asyncio
 
     from gateway.core.errors import DoorRefused
     from gateway.runtime.door import ask
 
-    door = _door(config)
+    door = _door(arguments.config, arguments.state_dir)
     if door is None:
         return None
     try:
@@ -191,7 +192,7 @@ def _ask(config: str, request: dict[str, object]) -> dict[str, object] | None:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    answer = _ask(arguments.config, {"op": "status"})
+    answer = _ask(arguments, {"op": "status"})
     if answer is None:
         return 1
     if not answer.get("ok"):
@@ -210,7 +211,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _command(arguments: argparse.Namespace) -> int:
     request = {"op": "command", "command": arguments.command, "target": arguments.target, "by": arguments.by}
-    answer = _ask(arguments.config, request)
+    answer = _ask(arguments, request)
     if answer is None:
         return 1
     if not answer.get("ok"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import tomllib
 from pathlib import Path as FilePath
@@ -13,11 +14,13 @@ from pydantic import BaseModel, ValidationError
 from gateway.config.problems import from_pydantic, key_text
 from gateway.config.profile import Profile, Signal
 from gateway.config.resolve import Resolved, resolve
-from gateway.config.settings import ConfigRefused, Problem, Settings, beside
+from gateway.config.settings import DOOR_NAME, ConfigRefused, Problem, Settings, beside
 from gateway.config.site import Site
 from gateway.config.toml_lines import KeyPath, key_lines, line_of
 
 MAX_FILE_BYTES = 4_000_000  # a site of 10,000 points is about 1.5 MB; anything larger is a mistake
+
+SOCKET_PATH_MOST_BYTES = 107  # sun_path of unix(7), less its final zero
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -34,11 +37,15 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
     problems += [Problem(str(file), line_of(lines, path_), key_text(path_), words) for path_, words in resolved.errors]
     if problems:
         raise ConfigRefused(sorted(problems, key=lambda p: p.line))
+    folder = beside(file, state_dir or site.site.state_dir)
+    if len(os.fsencode(folder / DOOR_NAME)) > SOCKET_PATH_MOST_BYTES:
+        words = f"is too long for the control socket in it: {folder} has {len(os.fsencode(folder))} bytes"
+        raise ConfigRefused([Problem(str(file), line_of(key_lines(text), ("site", "state_dir")), "site.state_dir", words)])
     warnings = [Problem(str(file), line_of(lines, path_), key_text(path_), words) for path_, words in resolved.warnings]
     return Settings(
         file=file,
         site=site,
-        state_dir=beside(file, state_dir or site.site.state_dir),
+        state_dir=folder,
         profiles=profiles,
         points=resolved.points,
         wire=resolved.wire,

@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # in the daemon these are `plain.Record`s with the same attri
     from gateway.config.profile import Profile
     from gateway.config.site import Device, Site
 
+DOOR_NAME = "door.sock"
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -67,7 +69,7 @@ class Settings:
     @property
     def door_path(self) -> FilePath:
         """Where the control socket listens."""
-        return self.state_dir / "door.sock"
+        return self.state_dir / DOOR_NAME
 
     def device(self, device_id: str) -> Device:
         """A device by its id."""

@@ -67,6 +67,9 @@ def _make(path: Path) -> None:
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         os.write(fd, pem)
+        if os.geteuid() == 0:  # `sudo campus-gateway key`: the key belongs to whom the folder belongs
+            owner = path.parent.stat()
+            os.fchown(fd, owner.st_uid, owner.st_gid)
         os.fsync(fd)
     finally:
         os.close(fd)

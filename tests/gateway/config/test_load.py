@@ -262,3 +262,13 @@ def test_check_says_it_on_the_command_line(capsys: pytest.CaptureFixture[str]) -
     assert [error["line"] for error in answer["errors"]] == [8, 31, 33, 35]
     assert main(["check", "--json", str(EXAMPLES[-1])]) == 0
     assert json.loads(capsys.readouterr().out)["ok"]
+
+
+def test_a_state_folder_too_long_for_its_socket_is_refused(tmp_path: Path) -> None:
+    """A Unix socket's path holds 107 bytes; the daemon would find out only when it listens."""
+    site = tmp_path / "site.toml"
+    site.write_text(
+        (ROOT / "deploy" / "examples" / "demo-school.toml").read_text().replace('state_dir = "state"', f'state_dir = "{"s" * 110}"')
+    )
+    with pytest.raises(ConfigRefused, match=r"site\.toml:\d+: site\.state_dir: is too long"):
+        load_site(site)
