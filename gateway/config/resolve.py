@@ -410,6 +410,7 @@ def _system(point_id: str, role_name: str, place: str, name: str) -> Point:
             event_class=default.event_class,
             latching=default.latching,
             text=Text(default.text.zh + zh, default.text.en + en),
+            on_delay_s=default.on_delay_s,
             urgency=default.urgency,
             severity=default.severity,
             certainty=default.certainty,

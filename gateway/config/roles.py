@@ -309,25 +309,28 @@ ROLES: dict[str, Role] = {role.name: role for role in _ROLES}
 _FAULT = EventClass.FAULT
 
 
-def _fault(name: str, zh: str, en: str, alarm_zh: str, alarm_en: str) -> Role:
-    return Role(
-        name,
-        _t(zh, en),
-        frozenset({"contact"}),
-        WireClass.DIAGNOSTICS,
-        1.0,
-        alarms=(
-            AlarmDefault("fault", Contact(), "fault", _t(alarm_zh, alarm_en), event_class=_FAULT, urgency="Expected", severity="Moderate"),
-        ),
+def _fault(name: str, zh: str, en: str, alarm_zh: str, alarm_en: str, on_delay_s: float = 0.0) -> Role:
+    alarm = AlarmDefault(
+        "fault",
+        Contact(),
+        "fault",
+        _t(alarm_zh, alarm_en),
+        event_class=_FAULT,
+        urgency="Expected",
+        severity="Moderate",
+        on_delay_s=on_delay_s,
     )
+    return Role(name, _t(zh, en), frozenset({"contact"}), WireClass.DIAGNOSTICS, 1.0, alarms=(alarm,))
 
+
+PATH_FAULT_DELAY_S = 5.0  # a start, or a session that is opened again at once, is no fault; EN 50136-1 SP6 allows 20 s
 
 SYSTEM_ROLES: dict[str, Role] = {
     role.name: role
     for role in (
         _fault("device_link", "设备通信", "device link", "设备通信中断", "Device does not answer"),
         _fault("camera_link", "摄像机", "camera", "摄像机无画面", "Camera blind"),
-        _fault("path_link", "上联通道", "uplink path", "上联通道故障", "Uplink path fault"),
+        _fault("path_link", "上联通道", "uplink path", "上联通道故障", "Uplink path fault", PATH_FAULT_DELAY_S),
         _fault("centre_silent", "联动中心", "linkage centre", "联动中心未确认", "Linkage centre silent"),
         _fault("publish_refused", "消息发布", "publish", "消息服务器拒绝发布", "Broker refuses a topic"),
         _fault("bad_receipt", "回执", "receipt", "收到无效回执", "Invalid receipt"),
