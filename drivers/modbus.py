@@ -164,6 +164,7 @@ class ModbusDriver:
         self._wire_points = {point.point: point for point in points}
         self._cells: dict[tuple[Group, str], _Cell] = {}
         self._states = [self._state(point) for point in points]
+        self._again: set[str] = set()  # points to be told anew
         self._identity, self._heartbeat = self._device_cells(points)
         self._plans: dict[str, _Plan] = {}
         for group in sorted({group for group, _ in self._cells}):
@@ -268,6 +269,8 @@ class ModbusDriver:
     def decode(self, block: Block, pdu: bytes, now_s: float) -> list[Reading]:
         """Readings of this reply that differ from what was said before; a wrong length makes the block bad."""
         plan = self._plans[block.name]
+        while self._again:
+            self._forget(self._again.pop())
         if pdu == plan.pdu and self._failed_s is None and now_s < self._look_s:
             return []
         if len(pdu) != block.reply_bytes or pdu[0] != block.request[0] or pdu[1] != len(pdu) - 2:
@@ -347,6 +350,18 @@ class ModbusDriver:
             return f"{heartbeat.signal} stands still"
         self._look_s = min(self._look_s, self._beat_s + heartbeat.within_s)
         return ""
+
+    def say_again(self, point: str) -> None:
+        """The next reply tells this point's value even if it has not changed. Safe to call from any thread."""
+        self._again.add(point)
+
+    def _forget(self, point: str) -> None:
+        for state in self._states:
+            if state.point == point:
+                state.said = None
+                for plan in self._plans.values():
+                    if state.cell in plan.cells:
+                        plan.pdu = b""
 
     # --- what to write ------------------------------------------------------------------
 

@@ -28,13 +28,6 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class LatchClearing:
-    """A press is journalled and the device's input latch is about to be cleared."""
-
-    point: str
-
-
-@dataclass(frozen=True, slots=True)
 class LatchReleased:
     """The device has confirmed that its input latch was cleared; the next set one is a new press."""
 

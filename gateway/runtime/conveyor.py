@@ -14,7 +14,7 @@ from functools import partial
 
 from gateway.contract.envelope import Origin, Sealed, seal
 from gateway.contract.jws import Signer
-from gateway.core.commands import Command, LatchClearing, LatchReleased, Tick
+from gateway.core.commands import Command, LatchReleased, Tick
 from gateway.core.points import Draft, EventClass, Latch
 from gateway.core.reading import Reading
 from gateway.journal.store import Batch
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 EARLY_S = 0.5  # law 1: if the journal refuses for so long, an alarm goes out from memory
 
-Stimulus = Reading | Command | Tick | LatchClearing | LatchReleased
+Stimulus = Reading | Command | Tick | LatchReleased
 
 
 @dataclass(slots=True)
@@ -68,7 +68,6 @@ class Conveyor:
         self._drafts: list[Draft] = []
         self._latches: dict[str, Latch] = {}
         self._release: list[str] = []
-        self._after: list[Callable[[], object]] = []
         self._flushing = False
         self._wakes: dict[str, float] = {}
         self._wake_at: asyncio.TimerHandle | None = None
@@ -124,22 +123,15 @@ class Conveyor:
     def _flush(self) -> None:
         """One batch for each wake-up of the loop."""
         self._flushing = False
-        drafts, latches, release, after = self._drafts, list(self._latches.values()), self._release, self._after
-        self._drafts, self._latches, self._release, self._after = [], {}, [], []
+        drafts, latches, release = self._drafts, list(self._latches.values()), self._release
+        self._drafts, self._latches, self._release = [], {}, []
         assert self._writer is not None, "decisions before the journal is open"
         self.counts.drafts += len(drafts)
-        after += [partial(self.release_latch, point) for point in release]
+        after: list[Callable[[], object]] = [partial(self.release_latch, point) for point in release]
         alarms = [draft for draft in drafts if draft.event_class is EventClass.ALARM]
         if alarms:
             after.append(self._loop.call_later(EARLY_S, self._send_early, alarms).cancel)
         self._writer.submit(Batch(drafts, latches, tuple(after)))
-
-    def when_committed(self, after: Callable[[], object]) -> None:
-        """Call this once what was decided up to now is on the disk."""
-        self._after.append(after)
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
 
     def committed(self, done: list[tuple[Batch, list[Sealed]]]) -> None:
         """These batches are on the disk: deliver their events, then clear the latches of the devices."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.alarm.condition import Delayed, follow, judge, presses
 from gateway.alarm.machine import ACTIVE, STANDING, State, Stimulus, step
-from gateway.core.commands import Command, LatchClearing, LatchReleased, Tick
+from gateway.core.commands import Command, LatchReleased, Tick
 from gateway.core.points import AlarmSpec, Draft, EventClass, Latch, Point, Press, Priority
 from gateway.core.reading import Now, Quality, Reading, Value
 from gateway.rules.timetable import Timetable
@@ -61,10 +61,7 @@ class House:
                 except (KeyError, ValueError, TypeError):
                     continue  # damaged, or of a newer version: begun anew, and a cause that still stands is told again
             elif latch.key in self.points:
-                mark = dict(latch.state)
-                if mark.get("input") == "clearing":
-                    mark["input"] = "released"  # the device may have been cleared: a latch found set is a new press
-                self.marks[latch.key] = mark
+                self.marks[latch.key] = dict(latch.state)
 
     def apply(self, decision: Decision) -> None:
         """Take over a decision."""
@@ -122,7 +119,7 @@ class Decision:
         return rows
 
 
-def decide(house: House, stimulus: Reading | Command | Tick | LatchClearing | LatchReleased, now: Now, ids: Ids) -> Decision:
+def decide(house: House, stimulus: Reading | Command | Tick | LatchReleased, now: Now, ids: Ids) -> Decision:
     """What follows from one stimulus. Pure: reads `house`, changes nothing."""
     if isinstance(stimulus, Reading):
         point = house.points[stimulus.point]
@@ -135,10 +132,10 @@ def decide(house: House, stimulus: Reading | Command | Tick | LatchClearing | La
         if reading is not None:
             _look(house, house.points[stimulus.point], reading, now, ids, decision, fresh=False)
         return decision
-    if isinstance(stimulus, LatchClearing):
-        return Decision(marks={stimulus.point: {"input": "clearing"}}, lasting=True)
     if isinstance(stimulus, LatchReleased):
-        return Decision(marks={stimulus.point: {"input": "released"}})
+        if house.marks.get(stimulus.point, {}).get("input") != "set":
+            return Decision()  # found clear already
+        return Decision(marks={stimulus.point: {"input": "released"}}, lasting=True)
     return _command(house, stimulus, now, ids)
 
 
@@ -194,7 +191,7 @@ def _press(house: House, point: Point, spec: AlarmSpec, reading: Reading, now: N
             for number in range(count - new + 1, count + 1):
                 _pulse(house, point, spec, reading, now, ids, decision, {"count": number})
         return
-    held = mark.get("input") in ("set", "clearing")
+    held = mark.get("input") == "set"
     if reading.value and not held:
         decision.marks[point.id] = {"input": "set"}
         decision.lasting = True
@@ -202,7 +199,7 @@ def _press(house: House, point: Point, spec: AlarmSpec, reading: Reading, now: N
         decision.release.append(point.id)
     elif reading.value:
         decision.release.append(point.id)  # journalled before a restart, but the device still holds it
-    elif not reading.value and mark.get("input") in ("set", "clearing", "released"):
+    elif not reading.value and mark.get("input") in ("set", "released"):
         decision.marks[point.id] = {"input": ""}
         decision.lasting = True
         if house.alarms[spec.key].state in ACTIVE:

@@ -11,7 +11,7 @@ from drivers.modbus import ModbusDriver
 from drivers.modbus_framing import framing_for
 from gateway.bus.line import Line, line_for
 from gateway.config.settings import Settings
-from gateway.core.commands import LatchClearing, LatchReleased
+from gateway.core.commands import LatchReleased
 from gateway.core.reading import Reading
 from gateway.core.wire import Block, Outcome
 from gateway.runtime.conveyor import Conveyor
@@ -88,15 +88,10 @@ class Field:
         return {device: up for intake in list(self.intakes.values()) for device, up in list(intake.device_up.items())}
 
     def release_latch(self, point: str) -> None:
-        """A press is on the disk: clear the latch in the device, and say so first (see LatchClearing)."""
-        if point in self._clearing:
-            return
-        exchange = self._drivers[self._device_of[point]].clear(point)
-        if exchange is None:
-            return
-        self._clearing.add(point)
-        self._conveyor.stimulate(LatchClearing(point))
-        self._conveyor.when_committed(lambda: self._clear(point))
+        """A press is on the disk: clear the latch in the device."""
+        if point not in self._clearing and self._drivers[self._device_of[point]].clear(point) is not None:
+            self._clearing.add(point)
+            self._clear(point)
 
     def _clear(self, point: str) -> None:
         device = self._device_of[point]
@@ -112,6 +107,7 @@ class Field:
         if outcome.failure is None:
             self._clearing.discard(point)
             self._conveyor.stimulate(LatchReleased(point))
+            self._drivers[self._device_of[point]].say_again(point)  # a press that set it anew would look unchanged
             return
         log.warning("the latch of %s could not be cleared: %s; tried again", point, outcome.reason)
         asyncio.get_running_loop().call_later(CLEAR_AGAIN_S, self._clear, point)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
@@ -40,15 +41,32 @@ class Causes:
     def __init__(self, here: Rig, chance: random.Random) -> None:
         self._here = here
         self._chance = chance
+        self._read_bytes = 0
+        self._over: dict[str, set[str]] = {point: set() for point in LATCHED}
         self.caused: Counter[str] = Counter()
 
     def one(self) -> None:
-        """A press on a random point; a latched input that the gateway has not cleared yet is not normal again."""
+        """A press on a random point; a latched input is normal again when the centre was told that its alarm is over."""
         point = self._chance.choice(COUNTERS + LATCHED)
-        if point in LATCHED and self._here.get("/points")[point]["value"]:
+        if point in LATCHED and len(self._alarms_over(point)) < self.caused[point]:
             point = self._chance.choice(COUNTERS)
         self._here.post(f"/points/{point}", {"press_ms": 20})
         self.caused[point] += 1
+
+    def _alarms_over(self, point: str) -> set[str]:
+        """Ids of the `cleared` events of a latched input at the centre; reads on in the centre's output."""
+        assert self._here.centre is not None
+        with self._here.centre.log.open("rb") as log:
+            log.seek(self._read_bytes)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    break
+                self._read_bytes += len(line)
+                if b'"campus.alarm.cleared"' in line:
+                    event = json.loads(line)
+                    if event["subject"] in self._over:
+                        self._over[event["subject"]].add(event["id"])
+        return self._over[point]
 
 
 @pytest.mark.slow
