@@ -239,6 +239,7 @@ class LatchStory(RuleBasedStateMachine):
         self.box = Box()
         self.set = False
         self.stage = ""
+        self.unnoted = False  # the device was cleared, the gateway died before it could note that, and has not read the input since
         self.pressed = self.told = self.doubtful = 0
 
     def poll_once(self, *, commit: bool = True) -> None:
@@ -248,6 +249,7 @@ class LatchStory(RuleBasedStateMachine):
         begun = sum(kind in BEGINS for kind in kinds(decision))
         assert begun <= 1
         self.told += begun
+        self.unnoted = False
         if decision.release:
             assert self.set
             self.stage = self.stage or "release"
@@ -255,6 +257,7 @@ class LatchStory(RuleBasedStateMachine):
     @rule()
     def press(self) -> None:
         self.pressed += not self.set
+        self.doubtful += self.unnoted and not self.set
         self.set = True
 
     @rule()
@@ -277,8 +280,9 @@ class LatchStory(RuleBasedStateMachine):
 
     @rule()
     def die(self) -> None:
-        if self.stage == "cleared" and self.set:
-            self.doubtful += 1  # pressed anew after a clearing that nobody could note
+        if self.stage == "cleared":
+            self.unnoted = True
+            self.doubtful += self.set  # pressed anew before the clearing was noted
         self.stage = ""
         self.box.restart()
 
