@@ -15,7 +15,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,19 @@ log = logging.getLogger(__name__)
 MAX_LINE_BYTES = 256_000
 MAX_DETAIL_BYTES = 4_000
 MAX_WORD = 120  # characters of a command's name or target; a point's id has 48
+FIGURES = ("frame_age_s", "judged", "inferences", "looking_s")
 AHEAD_S = 0.1  # both processes read the same monotonic clock
 
 
 @dataclass(slots=True)
 class VisionWord:
-    """When the vision process last said anything. now_s: monotonic, 0 before its first word."""
+    """When the vision process last said anything, and its figures. now_s: monotonic, 0 before its first word.
+
+    cameras: camera id -> frame_age_s, judged, inferences, looking_s (see `Vision.figures`), as of `now_s`.
+    """
 
     now_s: float = 0.0
+    cameras: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class Door:
@@ -114,6 +119,11 @@ class Door:
     def _note_vision(self, request: dict[str, Any]) -> None:
         if request.get("who", "vision") == "vision":
             self.vision.now_s = time.monotonic()
+        for item in _list_of_objects(request.get("cameras")):
+            camera = item.get("camera")
+            numbers = {name: item.get(name) for name in FIGURES}
+            if isinstance(camera, str) and camera in self._camera_points and all(map(_is_number, numbers.values())):
+                self.vision.cameras[camera] = {name: float(value) for name, value in numbers.items()}  # type: ignore[arg-type]
 
     def _readings(self, items: object) -> list[Reading]:
         if not isinstance(items, list):
@@ -210,3 +220,11 @@ async def ask(path: Path, request: dict[str, Any], timeout_s: float = 5.0) -> di
     answer = json.loads(line) if line else {"ok": False, "error": "the daemon closed the connection"}
     assert isinstance(answer, dict)
     return answer
+
+
+def _list_of_objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e12 < value < 1e12

@@ -49,6 +49,16 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
     def oldest() -> float:
         return max((time.monotonic() - e.sealed_s for r in daemon.recipients if (e := outbox.oldest_owed(r)) is not None), default=0.0)
 
+    def frame_ages() -> Iterator[Sample]:
+        word = daemon.door.vision
+        since_s = time.monotonic() - word.now_s
+        for camera, told in list(word.cameras.items()):
+            age_s = told["frame_age_s"]
+            yield {"camera": camera}, age_s + since_s if age_s >= 0 else -1.0
+
+    def figures(name: str) -> list[Sample]:
+        return [({"camera": camera}, told[name]) for camera, told in list(daemon.door.vision.cameras.items())]
+
     def transactions() -> Iterator[Sample]:
         for name, line in daemon.field.lines.items():
             for result, count in list(line.counters.transactions.items()):
@@ -110,6 +120,12 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
     add("gw_cable_temperature_celsius", "gauge", "Cable temperature.", ("point",), lambda: measured("cable_temperature", 1.0))
     add("gw_vision_last_word_seconds", "gauge", "How long the vision process has been silent; -1 without cameras.", (),
         lambda: one(daemon.vision_silence_s()))  # fmt: skip
+    add("gw_camera_frame_age_seconds", "gauge", "Age of the camera's newest picture; -1 before the first.", ("camera",), frame_ages)
+    add("gw_camera_pictures_judged", "counter", "Pictures that went through motion gate, model and zones.", ("camera",),
+        lambda: figures("judged"))  # fmt: skip
+    add("gw_inferences", "counter", "Pictures that the model looked at.", ("camera",), lambda: figures("inferences"))
+    add("gw_inference_seconds", "counter", "Time spent judging pictures.", ("camera",), lambda: figures("looking_s"))
+    add("gw_mode", "info", "Operating mode; other modes than normal are not in this version.", (), lambda: [({"mode": "normal"}, 1.0)])
     add("gw_task_crashes", "counter", "Crashes of supervised tasks.", ("task",),
         lambda: [({"task": n}, h.crashes) for n, h in list(daemon.supervisor.health.items())])  # fmt: skip
     add("gw_resident_memory_bytes", "gauge", "Resident memory of the daemon.", (), lambda: one(_resident_bytes()))

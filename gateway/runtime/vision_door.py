@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -25,8 +25,10 @@ log = logging.getLogger(__name__)
 class VisionDoor:
     """Keeps the newest reading of each point, sends what changes, tells all again to a daemon that has come back."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, figures: Callable[[], list[dict[str, Any]]] = list) -> None:
+        """figures: what to tell of each camera with each sign of life, for the daemon's metrics."""
         self._path = path
+        self.figures = figures
         self._newest: dict[str, Reading] = {}
         self._waiting: deque[Reading] = deque(maxlen=MOST_WAITING)
         self._wake = asyncio.Event()
@@ -78,7 +80,7 @@ class VisionDoor:
                 except DoorRefused as error:  # the others' readings must still go out
                     log.error("%s (%s)", error, ", ".join(reading.point for reading in batch))
             else:
-                await _ask(reader, writer, {"op": "alive"})
+                await _ask(reader, writer, {"op": "alive", "cameras": self.figures()})
 
     def _mark(self, there: bool, reason: str) -> None:
         if there != self._there:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from drivers.camera import Camera as Driver
 from drivers.camera_memory import Frame
@@ -40,7 +41,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Sight:
-    """What the process holds of one camera. judged_s: monotonic seconds of the last picture that was judged."""
+    """What the process holds of one camera. judged_s: monotonic seconds of the last picture that was judged.
+
+    seen_s: capture time of the newest picture, 0 before the first; judged, looking_s: pictures judged and time spent on them.
+    """
 
     settings: Camera
     driver: Driver
@@ -48,6 +52,9 @@ class _Sight:
     eye: Eye | None = None
     picture: Frame | None = None
     blind: str = field(default="", compare=False)
+    seen_s: float = 0.0
+    judged: int = 0
+    looking_s: float = 0.0
 
 
 class Vision:
@@ -58,6 +65,21 @@ class Vision:
         self._sights = [_Sight(camera, Driver(camera, now=now), now()) for camera in site.cameras]
         self._fresh = asyncio.Event()
         self._refused = ""
+        door.figures = self.figures
+
+    def figures(self) -> list[dict[str, Any]]:
+        """Of each camera: age of its newest picture in seconds (-1 before the first), pictures judged, inferences, seconds spent."""
+        now_s = self._now()
+        return [
+            {
+                "camera": sight.settings.id,
+                "frame_age_s": round(now_s - sight.seen_s, 3) if sight.seen_s else -1,
+                "judged": sight.judged,
+                "inferences": sight.eye.looked if sight.eye else 0,
+                "looking_s": round(sight.looking_s, 3),
+            }
+            for sight in self._sights
+        ]
 
     async def run(self) -> None:
         """Sees until it is cancelled."""
@@ -72,6 +94,7 @@ class Vision:
     def _taker(self, sight: _Sight) -> Callable[[Frame], None]:
         def take(picture: Frame) -> None:
             sight.picture = picture  # newest wins: one that was not judged in time is left out
+            sight.seen_s = picture.captured_s
             self._fresh.set()
 
         return take
@@ -106,8 +129,11 @@ class Vision:
                     continue
                 if sight.blind:
                     sight.eye.forget()
+                began_s = self._now()
                 readings = await loop.run_in_executor(worker, sight.eye.look, picture)
                 sight.judged_s = self._now()
+                sight.judged += 1
+                sight.looking_s += sight.judged_s - began_s
                 sight.blind = self._why_blind(sight)
                 if not sight.blind:
                     self._door.put([*readings, _status(sight, picture.captured_s)])

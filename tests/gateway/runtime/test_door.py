@@ -343,3 +343,21 @@ async def test_asking_where_nobody_answers(tmp_path: Path) -> None:
         with pytest.raises(DoorRefused, match="does not answer"):
             await ask(tmp_path / "mute", {"op": "status"}, timeout_s=0.05)
         await left.wait()
+
+
+async def test_figures_of_cameras_are_kept_and_nonsense_is_not(tmp_path: Path) -> None:
+    good = {"camera": "camera", "frame_age_s": 0.2, "judged": 10, "inferences": 4, "looking_s": 0.1}
+    nonsense = [
+        {**good, "camera": "other"},
+        {**good, "camera": ["camera"]},
+        {**good, "judged": "many"},
+        {**good, "looking_s": True},
+        {name: value for name, value in good.items() if name != "judged"},
+        "camera",
+    ]
+    async with opened(tmp_path / "door") as (door, _), visiting(tmp_path / "door") as visitor:
+        assert await visitor.ask(op="alive", cameras=nonsense) == {"ok": True}
+        assert door.vision.cameras == {}
+        assert await visitor.ask(op="alive", cameras=[good]) == {"ok": True}
+        assert door.vision.cameras == {"camera": {"frame_age_s": 0.2, "judged": 10.0, "inferences": 4.0, "looking_s": 0.1}}
+        assert await visitor.ask(op="alive", cameras="none") == {"ok": True}
