@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -66,4 +68,43 @@ class Board(Protocol):
 
     def heartbeat(self) -> dict[str, Any]:
         """Boot id, newest epoch and sequence, clock quality."""
+        ...
+
+
+class Channel(Protocol):
+    """An open session with a broker. Every call raises LinkLost once it has ended."""
+
+    def publish_event(self, topic: str, payload: bytes, on_ack: Callable[[int], None]) -> None:
+        """Hand an event over at QoS 1; on_ack(reason code) is called with the broker's PUBACK."""
+        ...
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, on_ack: Callable[[int], None] | None = None, expiry_s: int = 0
+    ) -> None:
+        """Hand any other message over. expiry_s: the broker may drop it after so long, where its protocol can say so."""
+        ...
+
+    async def subscribe(self, topic: str) -> None:
+        """Subscribe at QoS 1."""
+        ...
+
+    def messages(self) -> AsyncIterator[tuple[str, bytes, bool]]:
+        """(topic, payload, retained) of what arrives."""
+        ...
+
+
+class Dialler(Protocol):
+    """Opens sessions with one broker; which library does it is known there only.
+
+    where: the broker, for people. can_refuse: a refused message comes back with its reason (MQTT 5), not as silence (3.1.1).
+    """
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def can_refuse(self) -> bool: ...
+
+    def dial(self, will_topic: str, will: bytes) -> AbstractAsyncContextManager[Channel]:
+        """One new session with this last will (QoS 1, retained, delay 0). Entering it raises LinkLost when it cannot be opened."""
         ...

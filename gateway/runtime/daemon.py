@@ -40,7 +40,7 @@ from gateway.runtime.supervise import Supervisor
 from gateway.runtime.watchdog import Watchdog, notify
 from gateway.uplink.link import SUPERVISION, Link, Timing
 from gateway.uplink.outbox import BROKER, Outbox
-from gateway.uplink.session import Address
+from gateway.uplink.session import Address, MqttDialler
 
 if TYPE_CHECKING:
     from gateway.config.site import Path
@@ -102,7 +102,7 @@ class Daemon:
         heartbeat_s, keepalive_s = SUPERVISION[uplink.supervision]
         self.link = Link(
             path=path.id,
-            address=_address(settings, path, keepalive_s),
+            dialler=MqttDialler(_address(settings, path, keepalive_s), uplink.window),
             topics=Topics(settings.root),
             source=settings.source,
             boot_id=self.boot_id,
@@ -118,7 +118,6 @@ class Daemon:
                 uplink.puback_timeout_s,
                 settings.site.telemetry.period_s,
             ),
-            window=uplink.window,
             history=self.reader,
             board=self.board,
             settle=self.writer.settle,

@@ -19,10 +19,9 @@ from gateway.contract.envelope import rfc3339
 from gateway.contract.jws import Signer, TrustedKey
 from gateway.contract.receipt import read_receipt
 from gateway.contract.topics import Topics
-from gateway.core.delivery import RECEIVED, UNUSABLE, Board, History, Owed, Settlement
+from gateway.core.delivery import RECEIVED, UNUSABLE, Board, Channel, Dialler, History, Owed, Settlement
 from gateway.core.errors import BadMessage, BadSignature, LinkLost
 from gateway.uplink.outbox import ALARM_CLASS, BROKER, NO_SUBSCRIBERS, SUSPECTED, Entry, Outbox
-from gateway.uplink.session import Address, Session
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ class Link:
     def __init__(
         self,
         path: str,
-        address: Address,
+        dialler: Dialler,
         topics: Topics,
         source: str,
         boot_id: str,
@@ -87,7 +86,6 @@ class Link:
         keys: dict[str, TrustedKey],
         recipients: list[str],
         timing: Timing,
-        window: int,
         history: History,
         board: Board,
         settle: Callable[[list[Settlement]], None],
@@ -95,7 +93,7 @@ class Link:
         delivered: Callable[[str, float], None],
     ) -> None:
         self._path = path
-        self._address = address
+        self._dialler = dialler
         self._topics = topics
         self._source = source
         self._boot_id = boot_id
@@ -104,7 +102,6 @@ class Link:
         self._keys = keys
         self._recipients = recipients
         self._timing = timing
-        self._window = window
         self._history = history
         self._board = board
         self._settle = settle
@@ -118,6 +115,7 @@ class Link:
         self._suspects: dict[str, int] = {}
         self._last_publish: dict[str, float] = {}
         self._states_in_flight = 0
+        self._proven = False  # the broker has acknowledged something in this session
         self._heard: set[str] = set()  # recipients that have sent a receipt in this run
         self.counts = Counts()
 
@@ -137,7 +135,7 @@ class Link:
             began_s = time.monotonic()
             try:
                 offline = self._signer.seal(self._status(online=False))
-                async with Session(self._address, self._topics.status, offline, self._window) as session:
+                async with self._dialler.dial(self._topics.status, offline) as session:
                     try:
                         await self._serve(session)
                     except asyncio.CancelledError:
@@ -150,17 +148,18 @@ class Link:
             cap_s = min(most_s, BACK_OFF_FIRST_S * 2 ** min(failures, 10))
             await asyncio.sleep(0.05 + random.uniform(0, cap_s))
 
-    def _say_goodbye(self, session: Session, offline: bytes) -> None:
+    def _say_goodbye(self, session: Channel, offline: bytes) -> None:
         try:
             session.publish(self._topics.status, offline, qos=1, retain=True)
         except LinkLost:
             pass  # the will says it
         self._flush_settlements()
 
-    async def _serve(self, session: Session) -> None:
+    async def _serve(self, session: Channel) -> None:
         await session.subscribe(self._topics.receipt)
         self._send(session, self._topics.status, self._status(online=True), retain=True)
-        self._send(session, self._topics.birth, self._board.birth(), retain=True)
+        self._proven = False
+        self._send(session, self._topics.birth, self._board.birth(), retain=True, on_ack=self._prove)
         await self._send_heartbeat(session)
         self._note_connected()
         reason = ""
@@ -173,6 +172,9 @@ class Link:
             reason = str(group.exceptions[0])
         raise LinkLost(reason)
 
+    def _prove(self, code: int) -> None:
+        self._proven = True
+
     def _note_connected(self) -> None:
         now_s = time.monotonic()
         self._connected_s = now_s
@@ -182,7 +184,7 @@ class Link:
         if self._lost_s is not None:
             log.info("path %s is back after %.1f s", self._path, now_s - self._lost_s)
         else:
-            log.info("path %s connected to %s:%d", self._path, self._address.host, self._address.port)
+            log.info("path %s connected to %s", self._path, self._dialler.where)
         self._lost_s = None
         self._wake.set()
 
@@ -205,7 +207,7 @@ class Link:
         Every topic of the last moment is suspected; while there are suspects, `_pump` sends one message at a time, which
         clears the innocent; a topic that ends the session three times is set aside.
         """
-        if self._address.v5 or not self.counts.up:
+        if self._dialler.can_refuse or not self.counts.up:
             return
         recent = [name for name, at_s in self._last_publish.items() if now_s - at_s < SUSPECT_S]
         for name in recent:
@@ -216,7 +218,7 @@ class Link:
 
     # --- sending ---------------------------------------------------------------------------
 
-    async def _pump(self, session: Session) -> None:
+    async def _pump(self, session: Channel) -> None:
         while True:
             self._wake.clear()
             await self._page_in()
@@ -276,7 +278,7 @@ class Link:
                 self._fault("gw-publish", False, "")
         self._wake.set()
 
-    def _send_states(self, session: Session) -> None:
+    def _send_states(self, session: Channel) -> None:
         while self._states_in_flight < STATES_IN_FLIGHT and (state := self._board.next_state()) is not None:
             self._states_in_flight += 1
             self._send(session, self._topics.state(state[0]), state[1], retain=True, on_ack=self._state_acked)
@@ -286,14 +288,14 @@ class Link:
         self._wake.set()
 
     def _send(
-        self, session: Session, topic: str, message: dict[str, Any], *, retain: bool, on_ack: Callable[[int], None] | None = None
+        self, session: Channel, topic: str, message: dict[str, Any], *, retain: bool, on_ack: Callable[[int], None] | None = None
     ) -> None:
         session.publish(topic, self._signer.seal(message), qos=1, retain=retain, on_ack=on_ack)
 
     def _status(self, *, online: bool) -> dict[str, Any]:
         return {"source": self._source, "bootid": self._boot_id, "online": online, "at": rfc3339(time.time_ns() // 1_000_000)}
 
-    async def _send_heartbeat(self, session: Session) -> None:
+    async def _send_heartbeat(self, session: Channel) -> None:
         places = self._outbox.lowest_owed()
         if self._outbox.overflow_row is not None:  # more is owed than memory holds: nobody's lowest is above the journal's
             for owed in await self._history.owed(0, 1):
@@ -313,7 +315,7 @@ class Link:
         }
         self._send(session, self._topics.heartbeat, message, retain=False)
 
-    async def _clockwork(self, session: Session) -> None:
+    async def _clockwork(self, session: Channel) -> None:
         """Heartbeats, telemetry, resends that fall due, and the broker that never acknowledges."""
         heartbeat_s = telemetry_s = time.monotonic()
         while True:
@@ -339,7 +341,7 @@ class Link:
 
     # --- receiving -------------------------------------------------------------------------
 
-    async def _receive(self, session: Session) -> None:
+    async def _receive(self, session: Channel) -> None:
         async for topic, payload, retained in session.messages():
             if topic == self._topics.receipt and not retained:
                 await self._take_receipt(payload)
@@ -404,8 +406,9 @@ class Link:
             await asyncio.sleep(WATCH_S)
             now_s = time.monotonic()
             self._flush_settlements()
-            if down is not (not self.counts.up):
-                down = not self.counts.up
+            works = self.counts.up and self._proven  # a session in which nothing is acknowledged is no path
+            if down is works or down is None:
+                down = not works
                 self._fault(f"gw-path-{self._path}", down, self.counts.reason)
             if bad is not (now_s < self._bad_until_s):
                 bad = now_s < self._bad_until_s

@@ -47,6 +47,7 @@ class Entry:
     cause_s: float = 0.0
     body: bytes | None = None
     attempts: int = 0
+    unanswered: int = 0  # PUBACKs that no receipt has followed yet
     sent_s: float = 0.0
     state: str = "queued"  # queued, sent, broker_acked
 
@@ -194,7 +195,8 @@ class Outbox:
             entry.body = None  # an early copy (row below 0) is in memory only
         if entry.row not in self._entries:
             return True  # its receipt was faster than its PUBACK
-        wait_s = self._receipt_timeout_s * 2 ** min(entry.attempts - 1, 10)
+        entry.unanswered += 1  # a broker that took nothing says nothing about the centre
+        wait_s = self._receipt_timeout_s * 2 ** min(entry.unanswered - 1, 10)
         cap_s = ALARM_REPEAT_CAP_S if entry.event_class == ALARM_CLASS else REPEAT_CAP_S
         heapq.heappush(self._due, (now_s + min(wait_s, max(cap_s, self._receipt_timeout_s)), entry.row))
         return True

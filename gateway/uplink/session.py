@@ -126,6 +126,26 @@ class Session:
         return f"{where}: {text}"
 
 
+class MqttDialler:
+    """Opens sessions at one address. window: events in flight without PUBACK. Satisfies core.delivery.Dialler."""
+
+    def __init__(self, address: Address, window: int) -> None:
+        self._address = address
+        self._window = window
+
+    @property
+    def where(self) -> str:
+        return f"{self._address.host}:{self._address.port}"
+
+    @property
+    def can_refuse(self) -> bool:
+        return self._address.v5
+
+    def dial(self, will_topic: str, will: bytes) -> Session:
+        """One new session; nothing is sent before it is entered."""
+        return Session(self._address, will_topic, will, self._window)
+
+
 class _Client(aiomqtt.Client):
     """aiomqtt's client with the PUBACK's reason code handed out."""
 
