@@ -298,6 +298,7 @@ class Fact:
     state: str = "queued"  # queued, sent, waiting
     due_s: float = 0.0
     attempts: int = 0
+    unanswered: int = 0  # acknowledged by the broker, not followed by a receipt
     in_memory: bool = True
 
 
@@ -373,7 +374,8 @@ class AnyDelivery(RuleBasedStateMachine):
         if code < 0x80:
             self.model.held.pop(event_class, None)
             fact.state = "waiting"
-            fact.due_s = self.now_s + min(10.0 * 2 ** (fact.attempts - 1), cap_s)
+            fact.unanswered += 1
+            fact.due_s = self.now_s + min(10.0 * 2 ** (fact.unanswered - 1), cap_s)
             return
         fact.state = "queued"
         held = self.model.held.get(event_class)
