@@ -1,22 +1,27 @@
-"""Drivers: one file and one class for each protocol; device types are data in `profiles/`.
+"""Drivers: one class for each protocol; device types are data in `profiles/`.
 
-`DRIVERS` (a profile's `protocol` -> driver class) is made when it is first asked for: a camera's decoder process
-imports this package too and needs none of them.
+`DRIVERS[protocol]` is the driver class, imported when it is first asked for: a camera's decoder process imports this
+package too and needs none of them, and a site without readers loads no reader's driver.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import Any
 
-if TYPE_CHECKING:
-    from drivers.modbus import ModbusDriver
+_CLASSES = {
+    "modbus": "ModbusDriver",
+    "frames": "FramesDriver",
+    "osdp": "OsdpDriver",
+    "gpio": "GpioDriver",
+}
 
-    DRIVERS: dict[str, type[ModbusDriver]]
+
+class _Drivers(dict[str, Any]):
+    def __missing__(self, protocol: str) -> Any:
+        found = getattr(importlib.import_module(f"drivers.{protocol}"), _CLASSES[protocol])
+        self[protocol] = found
+        return found
 
 
-def __getattr__(name: str) -> dict[str, type[ModbusDriver]]:
-    if name != "DRIVERS":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from drivers.modbus import ModbusDriver
-
-    return {"modbus": ModbusDriver}
+DRIVERS = _Drivers()

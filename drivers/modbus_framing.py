@@ -1,18 +1,23 @@
-"""Modbus on the wire: RTU frames (RS-485, or RTU over TCP) and Modbus TCP, on pymodbus's framers.
+"""Modbus on the wire: RTU frames (RS-485, or RTU over TCP), ASCII frames and Modbus TCP, on pymodbus's framers.
 
     RTU   [unit 1][function 1][data n][CRC 2, low byte first]                         at most 256 bytes
+    ASCII ":" [unit 2][function 2][data 2n][LRC 2] CR LF, two hex digits a byte        at most 513 characters
     TCP   [transaction 2][protocol 2 = 0][length 2][unit 1][function 1][data n]       at most 260 bytes
 
 How real cabling breaks it, and what is done: bytes before a frame (an adapter's echo, line noise) are
 skipped by looking for the awaited frame at every offset; a changed byte fails the CRC and the frame never
-becomes a value; half a frame waits until `give_up`; a late answer of another unit is stepped over in RTU,
-and by its transaction id in TCP; a stated length is believed only below the caps above. A reply of the
-awaited kind with another length than the request asked for is a bad frame, never a shorter value.
+becomes a value; half a frame waits until `give_up`; a late answer of another unit is stepped over in RTU and
+ASCII, and by its transaction id in TCP; a stated length is believed only below the caps above. A reply of the
+awaited kind with another length than the request asked for is a bad frame, never a shorter value. Some boards
+echo a whole write where the standard has a short reply, so the awaited length is tried before the stated one.
 """
 
 from __future__ import annotations
 
-from pymodbus.framer import FramerRTU, FramerSocket
+from binascii import Error as NotHex
+from binascii import unhexlify
+
+from pymodbus.framer import FramerAscii, FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU
 
 from gateway.core.wire import Failure, Framing, Reply
@@ -22,6 +27,9 @@ MAX_RECEIVED_BYTES = 1024  # four frames; a babbling line never grows the buffer
 _CRC_BYTES = 2
 _MBAP_BYTES = 7
 _EXCEPTION_FRAME_BYTES = 5
+_ASCII_START, _ASCII_END = b":", b"\r\n"
+_ASCII_MARKS = len(_ASCII_START) + len(_ASCII_END)
+_ASCII_LEAST = 4  # unit, function, one byte, LRC
 _FOREIGN = -1  # no frame of another unit was seen
 
 EXCEPTIONS = {
@@ -82,16 +90,23 @@ class RtuFraming:
         for start in range(len(buffer) - _EXCEPTION_FRAME_BYTES + 1):
             if buffer[start + 1] & 0x7F != function:
                 continue
-            size = self._frame_bytes(buffer, start)
-            frame = bytes(buffer[start : start + size])
-            if len(frame) < size or not FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big")):
+            frame = self._frame(buffer, start)
+            if not frame:
                 continue
             if frame[0] == self._unit:
                 return _judge(self._request, self._reply_bytes, frame[1:-2])
             self._foreign = frame[0]
         return None
 
-    def _frame_bytes(self, buffer: bytearray, start: int) -> int:
+    def _frame(self, buffer: bytearray, start: int) -> bytes:
+        """The frame that begins at `start`; nothing while its CRC does not hold at any length that it may have."""
+        if not buffer[start + 1] & 0x80:
+            frame = _checked(buffer, start, self._reply_bytes + 1 + _CRC_BYTES)
+            if frame:
+                return frame
+        return _checked(buffer, start, self._stated_bytes(buffer, start))
+
+    def _stated_bytes(self, buffer: bytearray, start: int) -> int:
         """Length of the frame that would begin at `start`, as its function and byte count state it."""
         head = bytes(buffer[start : start + 3])
         pdu_class = self._decoder.lookupPduClass(head)
@@ -99,12 +114,7 @@ class RtuFraming:
 
     def give_up(self) -> Reply:
         """Silence, a frame of another unit, or bytes that are no frame."""
-        if not self._received:
-            return Reply(b"", Failure.NO_ANSWER, detail=f"unit {self._unit} is silent")
-        if self._foreign != _FOREIGN:
-            return Reply(b"", Failure.WRONG_UNIT, detail=f"unit {self._unit} asked, unit {self._foreign} answered")
-        shown = bytes(self._received[:16]).hex(" ")
-        return Reply(b"", Failure.BAD_FRAME, detail=f"{len(self._received)} bytes without a valid frame: {shown}")
+        return _given_up(self._unit, self._foreign, self._received)
 
     def reset(self) -> None:
         """Forget all received bytes."""
@@ -118,6 +128,84 @@ class RtuFraming:
     def overhead_bytes(self) -> tuple[int, int]:
         """Unit and CRC, both ways."""
         return 1 + _CRC_BYTES, 1 + _CRC_BYTES
+
+
+def _checked(buffer: bytearray, start: int, size: int) -> bytes:
+    """So many bytes from `start` if their CRC holds, else nothing."""
+    frame = bytes(buffer[start : start + size])
+    whole = len(frame) == size > _CRC_BYTES + 1
+    return frame if whole and FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big")) else b""
+
+
+class AsciiFraming:
+    """ASCII frames. pymodbus writes them; its reader raises on a broken unit number and takes signs for hex digits, so reading is ours."""
+
+    def __init__(self) -> None:
+        self._framer = FramerAscii(DecodePDU(is_server=False))
+        self._received = bytearray()
+        self._request = b"\x00"
+        self._unit = 0
+        self._reply_bytes = 0
+        self._foreign = _FOREIGN
+
+    def encode(self, unit: int, request: bytes, reply_bytes: int) -> bytes:
+        """Wire characters of one request, at most 513."""
+        self._received.clear()
+        self._request, self._unit, self._reply_bytes, self._foreign = request, unit, reply_bytes, _FOREIGN
+        return bytes(self._framer.encode(request, unit, 0))
+
+    def feed(self, received: bytes) -> Reply | None:
+        """The reply once its LRC holds; a colon always begins a frame anew."""
+        buffer = self._received
+        buffer += received
+        if len(buffer) > MAX_RECEIVED_BYTES:
+            del buffer[: -MAX_RECEIVED_BYTES // 2]
+        at = 0
+        while (end := buffer.find(_ASCII_END, at)) >= 0:
+            start = buffer.rfind(_ASCII_START, at, end)
+            at = end + len(_ASCII_END)
+            frame = _ascii_frame(bytes(buffer[start + 1 : end])) if start >= 0 else b""
+            if not frame:
+                continue
+            if frame[0] == self._unit:
+                return _judge(self._request, self._reply_bytes, frame[1:-1])
+            self._foreign = frame[0]
+        return None
+
+    def give_up(self) -> Reply:
+        """Silence, a frame of another unit, or characters that are no frame."""
+        return _given_up(self._unit, self._foreign, self._received)
+
+    def reset(self) -> None:
+        """Forget all received characters."""
+        self._received.clear()
+
+    @property
+    def missing_bytes(self) -> int:
+        """Characters until the normal reply could be whole."""
+        return max(0, 2 * (self._reply_bytes + 2) + _ASCII_MARKS - len(self._received))
+
+    def overhead_bytes(self) -> tuple[int, int]:
+        """Unit, LRC and marks, both ways; the data unit itself takes two characters a byte."""
+        return 4 + _ASCII_MARKS, 4 + _ASCII_MARKS
+
+
+def _ascii_frame(characters: bytes) -> bytes:
+    """Bytes of a frame, LRC included; nothing when they are not hexadecimal, too few, or the LRC does not hold."""
+    try:
+        frame = unhexlify(characters)
+    except NotHex:
+        return b""
+    return frame if len(frame) >= _ASCII_LEAST and FramerAscii.check_LRC(frame[:-1], frame[-1]) else b""
+
+
+def _given_up(unit: int, foreign: int, received: bytearray) -> Reply:
+    if not received:
+        return Reply(b"", Failure.NO_ANSWER, detail=f"unit {unit} is silent")
+    if foreign != _FOREIGN:
+        return Reply(b"", Failure.WRONG_UNIT, detail=f"unit {unit} asked, unit {foreign} answered")
+    shown = bytes(received[:16]).hex(" ")
+    return Reply(b"", Failure.BAD_FRAME, detail=f"{len(received)} bytes without a valid frame: {shown}")
 
 
 class TcpFraming:
@@ -182,9 +270,14 @@ class TcpFraming:
         return _MBAP_BYTES, _MBAP_BYTES
 
 
-FRAMINGS: dict[str, type[RtuFraming] | type[TcpFraming]] = {"rtu": RtuFraming, "rtu-tcp": RtuFraming, "tcp": TcpFraming}
+FRAMINGS: dict[str, type[RtuFraming] | type[AsciiFraming] | type[TcpFraming]] = {
+    "rtu": RtuFraming,
+    "rtu-tcp": RtuFraming,
+    "ascii": AsciiFraming,
+    "tcp": TcpFraming,
+}
 
 
 def framing_for(transport: str) -> Framing:
-    """A new framing for a bus of this transport: `tcp`, `rtu-tcp` or `rtu`."""
+    """A new framing for a bus of this transport: `tcp`, `rtu-tcp`, `rtu` or `ascii`."""
     return FRAMINGS[transport]()

@@ -7,16 +7,19 @@ import os
 import re
 import tomllib
 from pathlib import Path as FilePath
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.config.problems import from_pydantic, key_text
-from gateway.config.profile import Profile, Signal
+from gateway.config.cards import with_cards
+from gateway.config.problems import from_pydantic, unknown
+from gateway.config.profile_modbus import ModbusProfile
+from gateway.config.profile_modbus_checks import modbus_errors
+from gateway.config.profiles import PROFILES, Profile
 from gateway.config.resolve import Resolved, resolve
 from gateway.config.settings import DOOR_NAME, ConfigRefused, Problem, Settings, beside
 from gateway.config.site import Site
-from gateway.config.toml_lines import KeyPath, key_lines, line_of
+from gateway.config.toml_lines import key_lines, key_text, line_of
 
 MAX_FILE_BYTES = 4_000_000  # a site of 10,000 points is about 1.5 MB; anything larger is a mistake
 
@@ -33,6 +36,8 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
     files = profile_files([beside(file, folder) for folder in site.profile_dirs])
     profiles, problems = _profiles(file, text, site, files)
     resolved: Resolved = resolve(site, profiles, frozenset(files))
+    doors, card_problems = with_cards(file, site, resolved.doors)
+    problems += card_problems
     lines = key_lines(text) if resolved.errors or resolved.warnings or problems else {}
     problems += [Problem(str(file), line_of(lines, path_), key_text(path_), words) for path_, words in resolved.errors]
     if problems:
@@ -50,6 +55,9 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
         points=resolved.points,
         wire=resolved.wire,
         zones=resolved.zones,
+        outputs=resolved.outputs,
+        doors=doors,
+        power=resolved.power,
         warnings=warnings,
     )
 
@@ -58,13 +66,14 @@ def load_profile(path: str | FilePath) -> Profile:
     """Read and check one device profile. Raises ConfigRefused with every problem found."""
     file = FilePath(path)
     text, data = _read(file)
-    profile = _validate(file, text, data, Profile)
-    names = {signal.name for signal in profile.signals}
-    errors: list[tuple[KeyPath, str]] = []
-    for index, signal in enumerate(profile.signals):
-        errors += [(("signals", index, *key), words) for key, words in _signal_errors(signal, names)]
-    if profile.heartbeat and profile.heartbeat.signal not in names:
-        errors.append((("heartbeat", "signal"), f'"{profile.heartbeat.signal}" is not a signal of this profile'))
+    protocol = data.get("protocol", "modbus")
+    if protocol not in PROFILES:
+        line = line_of(key_lines(text), ("protocol",))
+        raise ConfigRefused([Problem(str(file), line, "protocol", unknown("a protocol", str(protocol), PROFILES))])
+    profile = cast("Profile", _validate(file, text, data, PROFILES[protocol]))
+    if not isinstance(profile, ModbusProfile):
+        return profile
+    errors = modbus_errors(profile)
     if errors:
         lines = key_lines(text)
         raise ConfigRefused([Problem(str(file), line_of(lines, key), key_text(key), words) for key, words in errors])
@@ -83,22 +92,6 @@ def profile_files(further: list[FilePath]) -> dict[str, FilePath]:
             for file in sorted(folder.glob("*.toml")):
                 found.setdefault(file.stem, file)
     return found
-
-
-def _signal_errors(signal: Signal, names: set[str]) -> list[tuple[KeyPath, str]]:
-    out: list[tuple[KeyPath, str]] = []
-    if signal.exponent_from and signal.exponent_from not in names:
-        out.append((("exponent_from",), f'"{signal.exponent_from}" is not a signal of this profile'))
-    for i, when in enumerate(signal.valid_when):
-        if when.signal not in names:
-            out.append((("valid_when", i, "signal"), f'"{when.signal}" is not a signal of this profile'))
-    for key in ("sentinels", "enum"):
-        for raw in getattr(signal, key):
-            try:
-                int(raw, 0)
-            except ValueError:
-                out.append(((key, raw), f'"{raw}" is not a raw number (decimal or 0x..)'))
-    return out
 
 
 def _profiles(file: FilePath, text: str, site: Site, files: dict[str, FilePath]) -> tuple[dict[str, Profile], list[Problem]]:

@@ -14,14 +14,6 @@ from pydantic import BaseModel, ValidationError
 from gateway.config.toml_lines import KeyPath
 
 
-def key_text(path: KeyPath) -> str:
-    """`("points", 2, "role")` as `points[2].role`."""
-    out = ""
-    for part in path:
-        out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else str(part)
-    return out
-
-
 def near_miss(word: str, known: Iterable[str]) -> str:
     """`; did you mean "x"?` or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

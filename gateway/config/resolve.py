@@ -9,16 +9,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.config.hours import parse_spans
 from gateway.config.problems import unknown
-from gateway.config.profile import Profile, Signal
-from gateway.config.roles import ROLES, SYSTEM_ROLES, AlarmDefault, Role
-from gateway.config.site import Device, PointSettings, SerialBus, Site
+from gateway.config.profile import Offered
+from gateway.config.profiles import Profile, signals_of
+from gateway.config.resolve_doors import reader_points, resolve_doors
+from gateway.config.resolve_outputs import resolve_outputs
+from gateway.config.roles import ROLES, SIGNAL_FAULT_DELAY_S, SYSTEM_ROLES, AlarmDefault, Role
+from gateway.config.site import Device, GpioBus, PointSettings, SerialBus, Site
 from gateway.config.toml_lines import KeyPath
+from gateway.core.doors import DoorSpec, PowerSpec
 from gateway.core.ids import ID, SYSTEM_PREFIX
+from gateway.core.outputs import OutputSpec
 from gateway.core.points import Above, AlarmSpec, Below, Condition, Contact, EventClass, NotGood, Point, Press, Text
 from gateway.core.wire import WireClass, WirePoint
 
 PANIC_PERIOD_MOST_S = 0.2  # a panic signal of 400 ms must be processed (EN 50131-1); its detection limit here is 250 ms
-SIGNAL_FAULT_DELAY_S = 2.0  # GB 16808: a loop fault is announced within 100 s; this only rides over one odd reading
 BROKER = "broker"  # where the file names no recipient, delivery ends with the broker's word and is booked under this name
 _KIND_WORDS = {
     "contact": "a contact",
@@ -28,7 +32,9 @@ _KIND_WORDS = {
     "enum": "a state with names",
     "text": "a text",
     "output": "an output",
+    "card": "a card",
 }
+_COUNTER_BITS = {"u16": 16, "u16le": 16, "u8hi": 8, "u8lo": 8, "u8": 8}
 
 
 @dataclass(slots=True)
@@ -38,6 +44,9 @@ class Resolved:
     points: dict[str, Point] = field(default_factory=dict)
     wire: dict[str, list[WirePoint]] = field(default_factory=dict)
     zones: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    outputs: dict[str, OutputSpec] = field(default_factory=dict)
+    doors: dict[str, DoorSpec] = field(default_factory=dict)
+    power: PowerSpec | None = None
     errors: list[tuple[KeyPath, str]] = field(default_factory=list)
     warnings: list[tuple[KeyPath, str]] = field(default_factory=list)
 
@@ -53,7 +62,7 @@ def resolve(site: Site, profiles: dict[str, Profile], known_profiles: frozenset[
     _check_wires(site, profiles, known_profiles, out)
     devices = {device.id: device for device in site.devices}
     cameras = {camera.id: {zone.id for zone in camera.zones} for camera in site.cameras}
-    for i, settings in enumerate(site.points):
+    for i, settings in enumerate([*site.points, *reader_points(site, profiles)]):
         role = ROLES.get(settings.role)
         if role is None:
             out.errors.append((("points", i, "role"), unknown("a role", settings.role, ROLES)))
@@ -67,19 +76,11 @@ def resolve(site: Site, profiles: dict[str, Profile], known_profiles: frozenset[
             _publish_all(device, profiles[device.profile], site, out)
     for point in _system_points(site):
         out.points[point.id] = point
+    resolve_outputs(site, profiles, out)
+    resolve_doors(site, out)
     if not site.uplink.recipients:
         out.warnings.append((("uplink",), "no recipients: delivery ends with the broker's word, nobody signs for an alarm"))
     return out
-
-
-def signals_of(profile: Profile) -> Iterator[tuple[str, Signal]]:
-    """(name, signal) of a profile with repeats written out."""
-    for signal in profile.signals:
-        if signal.repeat is None:
-            yield signal.name, signal
-        else:
-            for n in range(signal.repeat.first, signal.repeat.first + signal.repeat.count):
-                yield signal.name.replace("{n}", str(n)), signal
 
 
 def _check_ids(site: Site, out: Resolved) -> None:
@@ -171,10 +172,16 @@ def _check_wires(site: Site, profiles: dict[str, Profile], known_profiles: froze
     units: dict[tuple[str, int], str] = {}
     wires: dict[str, str] = {}
     for i, bus in enumerate(site.buses):
-        wire = bus.device if isinstance(bus, SerialBus) else f"{bus.host}:{bus.port}"
+        wire = bus.device if isinstance(bus, SerialBus) else bus.chip if isinstance(bus, GpioBus) else f"{bus.host}:{bus.port}"
         if wire in wires:
             out.errors.append((("buses", i), f'"{wire}" is owned by bus "{wires[wire]}" already; a wire has one owner'))
         wires.setdefault(wire, bus.id)
+        if isinstance(bus, SerialBus) and bus.install_mode:
+            words = "readers on the default key are let in and given their own: switch it off when the installation is done"
+            if bus.transport == "osdp":
+                out.warnings.append((("buses", i, "install_mode"), words))
+            else:
+                out.errors.append((("buses", i, "install_mode"), f"is for card readers (osdp); this bus is {bus.transport}"))
     for i, device in enumerate(site.devices):
         if device.place is not None:
             _check_place(("devices", i, "place"), device.place, site, out)
@@ -191,6 +198,20 @@ def _check_wires(site: Site, profiles: dict[str, Profile], known_profiles: froze
                 (("devices", i, "bus"), f'bus "{device.bus}" is {buses[device.bus].transport}; {profile.model} speaks {offered}')
             )
         unit = profile.serial.unit if device.unit is None else device.unit
+        if (
+            device.bus in buses
+            and buses[device.bus].transport in ("serial", "raw-tcp")
+            and any(d.bus == device.bus for d in site.devices[:i])
+        ):
+            out.errors.append(
+                (("devices", i, "bus"), f'bus "{device.bus}" has a device already; a device with frames of its own needs a port of its own')
+            )
+            continue
+        if device.key_file and profile.protocol != "osdp":
+            out.errors.append((("devices", i, "key_file"), f"is for card readers (OSDP); {profile.model} speaks {profile.protocol}"))
+        if not device.key_file and profile.protocol == "osdp":
+            words = "has no key_file: whoever reaches its cable can read and imitate cards; make a key with `openssl rand -hex 16`"
+            out.warnings.append((("devices", i), words))
         if (device.bus, unit) in units:
             out.errors.append((("devices", i, "unit"), f'unit {unit} on bus "{device.bus}" is device "{units[device.bus, unit]}" already'))
         units.setdefault((device.bus, unit), device.id)
@@ -232,20 +253,42 @@ def _wire_point(
         return
     if settings.normally == "closed" and signal.kind != "contact":
         out.errors.append((("points", i, "normally"), f'is for contacts; "{settings.signal}" is {_KIND_WORDS[signal.kind]}'))
-    if role.unit and signal.unit and role.unit != signal.unit:
-        out.warnings.append((("points", i, "signal"), f"is in {signal.unit}, the limits of role {role.name} are in {role.unit}"))
+    loop = bool(getattr(signal, "current_loop", False))
+    if settings.range is not None and not loop:
+        out.errors.append((("points", i, "range"), f'is for 4-20 mA transmitters; "{settings.signal}" gives its value itself'))
+    if settings.unit is not None and not loop:
+        out.errors.append((("points", i, "unit"), f'is for 4-20 mA transmitters; "{settings.signal}" is in {signal.unit or "no unit"}'))
+    if loop and settings.range is None and role.unit:
+        out.errors.append((("points", i), f"role {role.name} is in {role.unit}, the loop gives mA: `range` and `unit` are needed"))
+    unit = (settings.unit or "") if settings.range is not None else "mA" if loop else signal.unit
+    if role.unit and unit and role.unit != unit:
+        out.warnings.append((("points", i, "signal"), f"is in {unit}, the limits of role {role.name} are in {role.unit}"))
+    latched = [other for other in site.points if other.device == device.id and getattr(signals.get(other.signal or ""), "clear", None)]
+    if role.alarms:
+        _not_kill_safe(i, signal, len(latched) > 1, out)
     alarms = _alarms(i, settings, role, signal.kind, site, out)
     if alarms:
         alarms += (_signal_fault(settings, site),)
-    modulus = 1 << {"u16": 16, "u8hi": 8, "u8lo": 8}.get(signal.type, 32)
-    out.points[settings.id] = replace(_point(settings, role, signal.kind, signal.unit, alarms, site), modulus=modulus)
+    modulus = 1 << _COUNTER_BITS.get(getattr(signal, "type", ""), 32)
+    out.points[settings.id] = replace(_point(settings, role, signal.kind, unit, alarms, site), modulus=modulus)
     period = settings.period_ms / 1000 if settings.period_ms else role.period_s
     if role.wire_class is WireClass.PANIC and period > PANIC_PERIOD_MOST_S and signal.kind == "contact":
         most_ms = round(PANIC_PERIOD_MOST_S * 1000)
         out.errors.append((("points", i, "period_ms"), f"a {role.name} is read at least every {most_ms} ms, or a short press is missed"))
     out.wire.setdefault(device.id, []).append(
-        WirePoint(settings.id, settings.signal, role.wire_class, period, inverted=settings.normally == "closed")
+        WirePoint(settings.id, settings.signal, role.wire_class, period, inverted=settings.normally == "closed", span=settings.range)
     )
+
+
+def _not_kill_safe(i: int, signal: Offered, several: bool, out: Resolved) -> None:
+    """What the device itself may lose is said beforehand. several: other points of it are latched too."""
+    if getattr(signal, "read_clears", False):
+        words = "reading it clears it in the device: what was read and not yet stored is lost in a power cut"
+        out.warnings.append((("points", i, "signal"), words))
+    clear = getattr(signal, "clear", None)
+    if clear is not None and clear.whole_device and several:
+        words = "its device clears all latches at once: a press on another input in that moment may be lost; put one button on one module"
+        out.warnings.append((("points", i, "signal"), words))
 
 
 def _camera_point(i: int, settings: PointSettings, role: Role, cameras: dict[str, set[str]], site: Site, out: Resolved) -> None:
@@ -363,7 +406,7 @@ def _publish_all(device: Device, profile: Profile, site: Site, out: Resolved) ->
     used = {wire.signal for wire in out.wire.get(device.id, [])}
     place = device.place or next(iter(site.places))
     for name, signal in signals_of(profile):
-        if name in used or signal.kind == "output":
+        if name in used or signal.kind in ("output", "card"):
             continue
         point_id = f"{device.id}-{name.replace('_', '-')}"
         role = ROLES["contact"] if signal.kind in ("contact", "latched") else ROLES["measurement"]

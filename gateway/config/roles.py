@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from gateway.core.points import Above, Condition, Contact, EventClass, NotGood, OneOf, Press, Text
 from gateway.core.wire import WireClass
 
+SIGNAL_FAULT_DELAY_S = 2.0  # GB 16808: a loop fault is announced within 100 s; this only rides over one odd reading
 HIGHLY_MANAGED = frozenset({"panic", "ram_impact", "gas_high", "fire"})  # ISA-18.2: never shelved or suppressed
 
 
@@ -214,6 +215,29 @@ _ROLES = (
         alarms=(AlarmDefault("alarm", Contact(), "door", _t("门长时间未关", "Door held open"), urgency="Expected", severity="Minor"),),
     ),
     Role(
+        "door_denied",
+        _t("门禁多次拒绝", "door refused again and again"),
+        _CONTACT,
+        WireClass.STATE,
+        0.5,
+        alarms=(
+            AlarmDefault(
+                "alarm", Contact(), "door", _t("连续刷卡被拒", "Cards refused again and again"), urgency="Expected", severity="Minor"
+            ),
+        ),
+    ),
+    Role("door_granted", _t("门禁放行信号", "access granted by a controller"), _CONTACT, WireClass.STATE, 0.1),
+    Role("request_to_exit", _t("出门按钮", "request to exit"), _CONTACT, WireClass.STATE, 0.1),
+    Role("card_reader", _t("读卡器", "card reader"), frozenset({"card"}), WireClass.STATE, 0.1),
+    Role(
+        "loop_clear",
+        _t("地感线圈无车", "vehicle loop clear"),
+        _CONTACT,
+        WireClass.STATE,
+        0.1,
+        observe=EventClass.OBSERVATION,
+    ),
+    Role(
         "tamper",
         _t("防拆", "tamper switch"),
         _CONTACT,
@@ -233,6 +257,25 @@ _ROLES = (
                 Contact(),
                 "fault",
                 _t("市电中断", "Mains power lost"),
+                event_class=EventClass.FAULT,
+                urgency="Expected",
+                severity="Moderate",
+                on_delay_s=2.0,
+            ),
+        ),
+    ),
+    Role(
+        "battery_low",
+        _t("电池电量低", "battery low"),
+        _CONTACT,
+        WireClass.STATE,
+        1.0,
+        alarms=(
+            AlarmDefault(
+                "fault",
+                Contact(),
+                "fault",
+                _t("备用电池电量低", "Battery low"),
                 event_class=EventClass.FAULT,
                 urgency="Expected",
                 severity="Moderate",
@@ -307,12 +350,13 @@ _ROLES = (
 ROLES: dict[str, Role] = {role.name: role for role in _ROLES}
 
 _FAULT = EventClass.FAULT
+_ACTIVE = Contact()
 
 
-def _fault(name: str, zh: str, en: str, alarm_zh: str, alarm_en: str, on_delay_s: float = 0.0) -> Role:
+def _fault(name: str, zh: str, en: str, alarm_zh: str, alarm_en: str, on_delay_s: float = 0.0, condition: Condition = _ACTIVE) -> Role:
     alarm = AlarmDefault(
         "fault",
-        Contact(),
+        condition,
         "fault",
         _t(alarm_zh, alarm_en),
         event_class=_FAULT,
@@ -337,6 +381,7 @@ SYSTEM_ROLES: dict[str, Role] = {
         _fault("journal", "事件日志", "journal", "事件日志故障", "Journal fault"),
         _fault("clock", "时钟", "clock", "时钟未同步", "Clock not synchronised"),
         _fault("task", "内部任务", "internal task", "内部任务停止", "Internal task parked"),
+        _fault("output", "输出", "output", "输出未执行", "Output did not obey", SIGNAL_FAULT_DELAY_S, condition=NotGood()),
     )
 }
 

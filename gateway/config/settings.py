@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
+from gateway.config.toml_lines import KeyPath, key_lines, key_text, line_of
+from gateway.core.doors import DoorSpec, PowerSpec
 from gateway.core.errors import Permanent
+from gateway.core.outputs import OutputSpec
 from gateway.core.points import Point
 from gateway.core.wire import WirePoint
 
 if TYPE_CHECKING:  # in the daemon these are `plain.Record`s with the same attributes
-    from gateway.config.profile import Profile
+    from gateway.config.profiles import Profile
     from gateway.config.site import Device, Site
 
 DOOR_NAME = "door.sock"
@@ -29,6 +32,11 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}"
         return f"{where}: {self.key}: {self.text}" if self.key else f"{where}: {self.text}"
+
+
+def problem_at(file: FilePath, key: KeyPath, text: str) -> Problem:
+    """A problem with its line, found by reading the file again."""
+    return Problem(str(file), line_of(key_lines(file.read_text(encoding="utf-8-sig")), key), key_text(key), text)
 
 
 class ConfigRefused(Permanent):
@@ -54,6 +62,9 @@ class Settings:
     points: dict[str, Point]
     wire: dict[str, list[WirePoint]]
     zones: dict[tuple[str, str], list[str]]
+    outputs: dict[str, OutputSpec] = field(default_factory=dict)
+    doors: dict[str, DoorSpec] = field(default_factory=dict)
+    power: PowerSpec | None = None
     warnings: list[Problem] = field(default_factory=list)
 
     @property

@@ -6,9 +6,9 @@ Units are in the names: `_s` seconds, `_ms` milliseconds, `_ratio` 0..1.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.config.profile import Strict
 from gateway.core.ids import ID_PATTERN
@@ -54,27 +54,44 @@ class Place(Strict):
 
 
 class TcpBus(Strict):
-    """A device or converter that listens on TCP: Modbus TCP, or RTU frames over TCP."""
+    """A device or converter that listens on TCP: Modbus TCP, RTU frames over TCP, or a device's own frames (raw-tcp)."""
 
     id: Id
-    transport: Literal["tcp", "rtu-tcp"]
+    transport: Literal["tcp", "rtu-tcp", "raw-tcp"]
     host: str = Field(min_length=1)
     port: int = Field(502, ge=1, le=65535)
     connect_timeout_ms: int = Field(2000, ge=100, le=30_000)
+    latency_ms: float = Field(2.0, ge=0, le=1000, description="what the network adds to a reply; counted in the promised delays")
+    panic_limit_ms: int = Field(250, ge=20, le=10_000, description="a panic point behind this peer that could take longer is refused")
 
 
 class SerialBus(Strict):
-    """An RS-485 or RS-232 line. Settings that are left out come from the profile of the line's first device."""
+    """An RS-485 or RS-232 line: Modbus RTU or ASCII, OSDP, or a device's own frames (serial).
+
+    Settings that are left out come from the profile of the line's first device.
+    """
 
     id: Id
-    transport: Literal["rtu"]
+    transport: Literal["rtu", "ascii", "serial", "osdp"]
     device: str = Field(min_length=1, description="stable path, such as /dev/serial/by-path/...")
     baud: int | None = Field(None, ge=300, le=1_000_000)
+    data_bits: Literal[7, 8] | None = None
     parity: Literal["N", "E", "O"] | None = None
     stop_bits: Literal[1, 2] | None = None
+    install_mode: bool = Field(False, description="OSDP: readers on the default key are given their own; only while installing")
+    latency_ms: float = Field(1.0, ge=0, le=100, description="what the adapter adds to a reply (FTDI: its latency timer, 16 as shipped)")
+    panic_limit_ms: int = Field(250, ge=20, le=10_000, description="a panic point of this line that could take longer is refused")
 
 
-Bus = Annotated[TcpBus | SerialBus, Field(discriminator="transport")]
+class GpioBus(Strict):
+    """The board's own contacts."""
+
+    id: Id
+    transport: Literal["gpio"]
+    chip: str = Field("/dev/gpiochip0", min_length=1)
+
+
+Bus = Annotated[TcpBus | SerialBus | GpioBus, Field(discriminator="transport")]
 
 
 class Device(Strict):
@@ -87,6 +104,10 @@ class Device(Strict):
     name: str = ""
     place: Id | None = None
     timeout_ms: int | None = Field(None, ge=10, le=10_000)
+    delay_ms: int | None = Field(None, ge=0, le=10_000, description="longest time until its reply begins; the profile's if left out")
+    address_offset: int = Field(0, ge=-65535, le=65535, description="added to every address of the profile (a base set on the device)")
+    configure: bool = Field(False, description="write the profile's start settings to it each time it comes up")
+    key_file: str = Field("", description="an OSDP reader's secure-channel key: 32 hex digits, mode 0600")
     publish: Literal["points", "all"] = Field("points", description="all: every signal becomes a point of role measurement or contact")
     period_ms: int | None = Field(None, ge=10, le=3_600_000, description="for the points made by publish = all")
 
@@ -121,6 +142,10 @@ class PointSettings(Strict):
     level1: float | None = Field(None, description="first limit, in the role's unit")
     level2: float | None = Field(None, description="second limit, in the role's unit")
     deadband: float | None = Field(None, ge=0)
+    range: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+        None, description="of a 4-20 mA transmitter: the values at 4 and at 20 mA"
+    )
+    unit: str | None = Field(None, description="unit of the value, where the device cannot know it (4-20 mA)")
     on_delay_s: float | None = Field(None, ge=0, le=3600)
     off_delay_s: float | None = Field(None, ge=0, le=3600)
     latching: bool | None = None
@@ -133,6 +158,82 @@ class PointSettings(Strict):
         if all(wire) == all(eye) or any(wire) == any(eye):
             raise ValueError("a point has either `device` and `signal`, or `camera` and `zone`")
         return self
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError('expected what the point shows: true, false, a number or a name in "quotes"')
+
+
+Shown = Annotated[Any, AfterValidator(_shown), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "number"}, {"type": "string"}]})]
+
+
+class RemoteWhen(Strict):
+    """A point that must show a value before a command is carried out."""
+
+    point: Id
+    value: Shown = True
+
+
+class OutputConfirm(Strict):
+    """The input that must show what an output did."""
+
+    point: Id
+    value: Shown = Field(True, description="what it shows once the output is on")
+    off: Shown = Field(None, description="what it shows once the output is off; of a contact the opposite if left out")
+    within_ms: int = Field(5000, ge=50, le=600_000)
+
+
+class Output(Strict):
+    """Something that the gateway switches. Every command to it ends as done, refused or unconfirmed."""
+
+    id: Id
+    kind: Literal["siren", "strobe", "relay", "lock", "gas_valve", "bollard"]
+    place: Id
+    name: str = ""
+    name_en: str = ""
+    device: Id
+    signal: str
+    safe: Literal["on", "off", "keep"] | None = Field(
+        None, description="written at start and when its device is back; off if left out, keep for a bollard, needed for a gas_valve"
+    )
+    pulse_ms: int = Field(
+        0, ge=0, le=600_000, description="on lasts so long; the device's own pulse where it has one; 0: until switched off"
+    )
+    interlock: list[Id] = Field(default_factory=list, description="outputs that are never on together with this one")
+    confirm: OutputConfirm | None = None
+    remote_when: RemoteWhen | None = None
+    loop_clear: Id | None = Field(None, description="point of role loop_clear; on is refused unless it is known to be active")
+    enabled: bool | None = Field(None, description="false: every command is refused; false for a bollard if left out")
+
+
+class Door(Strict):
+    """A door: its reader, lock, contact and request to exit taken together."""
+
+    id: Annotated[Id, Field(max_length=40)]
+    place: Id
+    name: str = ""
+    name_en: str = ""
+    reader: Id | None = Field(None, description="a device with a card signal, or a point of role card_reader")
+    contact: Id | None = Field(None, description="point of role door_contact, active while the door is open")
+    lock: Id | None = Field(None, description="output of kind lock; on lets the door be opened")
+    request_to_exit: Id | None = None
+    granted: Id | None = Field(None, description="point that is active when the site's own controller or face terminal lets somebody in")
+    held_s: float = Field(30.0, ge=1, le=86_400, description="open for longer is an alarm")
+    unlock_s: float = Field(5.0, ge=0.5, le=600, description="how long the lock is let go; an opening within it (and 2 s) is no alarm")
+    cards_file: str = Field("", description="CSV beside the site file, columns card, name, schedule")
+    tell_names: bool = Field(False, description="true: the card holder's name goes into events, which leave the gateway")
+    denied_burst: int = Field(5, ge=1, le=100, description="so many refused cards within a minute are an alarm")
+
+
+class Power(Strict):
+    """The gateway's own power supply."""
+
+    battery_low: Id = Field(description="point of role battery_low")
+    mains: Id | None = Field(None, description="point of role mains_fail; while mains power is there the gateway does not stop")
+    shutdown_after_s: float = Field(60.0, ge=1, le=86_400, description="battery low for so long: the gateway stops in good order")
+    poweroff: bool = Field(False, description="true: the computer is switched off as well")
 
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -233,6 +334,10 @@ class Site(Strict):
     devices: list[Device] = Field(default_factory=list)
     points: list[PointSettings] = Field(default_factory=list)
     cameras: list[Camera] = Field(default_factory=list)
+    outputs: list[Output] = Field(default_factory=list)
+    doors: list[Door] = Field(default_factory=list)
+    schedules: dict[Id, Hours] = Field(default_factory=dict, description="when cards count, by the name that the cards_file gives")
+    power: Power | None = None
     hours: Hours = Field(default_factory=lambda: Hours())
     vision: Vision = Field(default_factory=lambda: Vision())
     metrics: Metrics = Field(default_factory=lambda: Metrics())

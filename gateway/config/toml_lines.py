@@ -14,6 +14,14 @@ _BARE_END = frozenset(",]}#\r\n")
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
 
 
+def key_text(path: KeyPath) -> str:
+    """`("points", 2, "role")` as `points[2].role`."""
+    out = ""
+    for part in path:
+        out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else str(part)
+    return out
+
+
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Line number (from 1) of each key path, such as ("points", 3, "role"); tables by their header."""
     return _Scanner(text).scan()

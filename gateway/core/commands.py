@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.core.reading import Value
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """One request by a named person.
 
-    kind: `acknowledge` or `reset`. target: a point id (all its alarms) or `point/alarm`.
-    by: the person. role: guard, duty_leader, technician, centre. origin: `door`, `page`, `mqtt`.
+    kind: `acknowledge`, `reset` or `output`. target: a point id (all its alarms) or `point/alarm`; an output's id.
+    by: the person. role: guard, duty_leader, technician, centre. origin: `door`, `page`, `mqtt`. value: `on` or `off` of an output.
     """
 
     kind: str
@@ -18,17 +20,30 @@ class Command:
     by: str
     role: str
     origin: str
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A delay or timetable that a point waits for has run out: look again."""
+    """A delay or timetable that a point, output or door waits for has run out: look again."""
 
     point: str
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """A line has found out something about a device that must outlive the process."""
+
+    device: str
+    facts: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
 class LatchReleased:
-    """The device has confirmed that its input latch was cleared; the next set one is a new press."""
+    """The device has confirmed that its input latch was cleared; the next set one is a new press.
+
+    press: number of the press that was cleared; a newer one is not touched by it.
+    """
 
     point: str
+    press: int

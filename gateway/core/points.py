@@ -132,11 +132,12 @@ class Point:
     external: dict[str, str] = field(default_factory=dict)
     modulus: int = 1 << 32  # a press counter begins again at this number
     system: bool = False  # one of the gateway's own (a device's link, a path, the journal)
+    watched: bool = False  # an output, a door or the power supply looks at it
 
     @property
     def quiet(self) -> bool:
         """True when readings only feed state and telemetry and never reach decide()."""
-        return not self.alarms and not self.observe
+        return not self.alarms and not self.observe and not self.watched
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,12 @@ says what happened as an `Outcome`. Neither knows the other: both know these wor
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Protocol
+
+from gateway.core.reading import Reading, Value
 
 
 class WireClass(IntEnum):
@@ -31,7 +34,9 @@ class Block:
     timeout_s: from the end of the request to the first byte of the reply.
     points: point ids that hang on this block; they turn bad when it fails.
     gap_s: pause that the device needs after a reply. late_s: after a timeout nothing is sent to this
-    unit for so long, because its answer may still come.
+    unit for so long, because its answer may still come. delay_s: longest time until the healthy device's reply begins.
+    alternate: the request of every second turn (a toggle bit that is fed). expect: the only reply that is one, where
+    it is known beforehand (a write). spanning: it bridges registers that no point needs.
     """
 
     device: str
@@ -46,13 +51,18 @@ class Block:
     points: tuple[str, ...]
     gap_s: float = 0.0
     late_s: float = 0.2
+    delay_s: float = 0.01
+    alternate: bytes = b""
+    expect: bytes = b""
+    spanning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request that is sent once: an output, or the clearing of a device's latch.
 
-    reply_bytes 0: nobody answers (a broadcast), the exchange succeeds when it is sent.
+    reply_bytes 0: nobody answers (a broadcast), the exchange succeeds when it is sent. expect: the reply that means
+    "done", where it is known beforehand; another one is a `Failure.REFUSED`.
     """
 
     device: str
@@ -64,6 +74,7 @@ class Exchange:
     wire_class: WireClass = WireClass.LIFE_SAFETY
     gap_s: float = 0.0
     late_s: float = 0.2
+    expect: bytes = b""
 
 
 class Failure(StrEnum):
@@ -74,6 +85,7 @@ class Failure(StrEnum):
     BAD_FRAME = "bad frame"
     WRONG_UNIT = "wrong unit"
     EXCEPTION = "exception"
+    REFUSED = "refused"  # the device answered a write with something else than its echo
     QUEUE_FULL = "queue full"  # an exchange that was never sent
 
 
@@ -148,7 +160,8 @@ class Framing(Protocol):
 class WirePoint:
     """What a driver must know of one point: which signal, how often, how urgent, and its sense.
 
-    inverted: the site wires this contact normally closed, so a raw 1 means *not* active.
+    inverted: the site wires this contact normally closed, so a raw 1 means *not* active. span: values at 4 and at 20 mA
+    of a current loop.
     """
 
     point: str
@@ -156,15 +169,77 @@ class WirePoint:
     wire_class: WireClass
     period_s: float
     inverted: bool = False
+    span: tuple[float, float] | None = None
 
 
 class LineSink(Protocol):
     """Where a line reports; called in the line's own thread, so it must be safe to call from any."""
 
-    def outcome(self, block: Block, outcome: Outcome) -> None:
-        """A block was tried; on success `outcome.pdu` is the reply."""
+    def outcome(self, block: Block, outcome: Outcome) -> Sequence[Block] | None:
+        """A block was tried; on success `outcome.pdu` is the reply. Returns the device's new blocks where they changed."""
+        ...
+
+    def heard(self, device: str, message: object, now_s: float) -> None:
+        """A device said something unasked: a frame (bytes), a reader's or a contact's report."""
         ...
 
     def device_link(self, device: str, up: bool, reason: str, now_s: float) -> None:
         """A device went silent (third miss, configuration fault) or answers again."""
+        ...
+
+
+class Driver(Protocol):
+    """One device of the site: plans what to ask and decodes what is said. Pure, no port and no clock."""
+
+    def plan(self) -> list[Block]:
+        """What to ask again and again, most urgent first; empty where the device speaks unasked."""
+        ...
+
+    def decode(self, block: Block, pdu: bytes, now_s: float) -> list[Reading]:
+        """Readings of a reply that differ from what was said before."""
+        ...
+
+    def hear(self, message: object, now_s: float) -> list[Reading]:
+        """Readings of an unasked message that differ from what was said before."""
+        ...
+
+    def fail(self, block: Block, reason: str, now_s: float) -> list[Reading]:
+        """Bad readings, once per reason, for the points of a block that brought no usable answer."""
+        ...
+
+    def lost(self, reason: str, now_s: float) -> list[Reading]:
+        """Bad readings for all points: the device is silent."""
+        ...
+
+    def replan(self) -> list[Block] | None:
+        """The blocks anew, when what was learned since `plan` or the last `replan` changed them; else None."""
+        ...
+
+    @property
+    def learned(self) -> Mapping[str, Value]:
+        """What was found out about the device and is worth remembering; handed back to its driver at the next start."""
+        ...
+
+    def tick(self, now_s: float) -> list[Reading]:
+        """Readings that time alone changes (a held contact goes back, a heartbeat stands still)."""
+        ...
+
+    def start(self) -> list[Exchange]:
+        """What to write each time the device comes up."""
+        ...
+
+    def clear(self, point: str) -> Exchange | None:
+        """What releases this point's input latch in the device; None when it has none."""
+        ...
+
+    def say_again(self, point: str) -> None:
+        """The next reply tells this point's value even if it has not changed. Safe to call from any thread."""
+        ...
+
+    def encode(self, signal: str, value: bool | int | float | str) -> list[Exchange]:
+        """What sets an output, in order. ValueError for a signal that is no output, or a value that it cannot take."""
+        ...
+
+    def pulse(self, signal: str, duration_s: float) -> list[Exchange] | None:
+        """A pulse that the device itself ends; None where it cannot."""
         ...

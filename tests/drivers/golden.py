@@ -7,7 +7,8 @@ import tomllib
 from pathlib import Path
 
 from drivers.modbus import ModbusDriver
-from gateway.config.profile import Profile
+from gateway.config.profile_modbus import ModbusProfile as Profile
+from gateway.core.reading import Quality, Reading
 from gateway.core.wire import Block, WireClass, WirePoint
 
 PROFILES = Path(__file__).parents[2] / "drivers" / "profiles"
@@ -33,8 +34,25 @@ def signal(name: str, kind: str, area: str, address: int, more: str = "") -> str
     return f'[[signals]]\nname = "{name}"\nkind = "{kind}"\narea = "{area}"\naddress = {address}\n{more}\n'
 
 
-def point(signal_name: str, wire_class: WireClass = WireClass.STATE, period_s: float = 1.0, inverted: bool = False) -> WirePoint:
-    return WirePoint(f"p-{signal_name.replace('_', '-')}", signal_name, wire_class, period_s, inverted)
+def derived(name: str, kind: str, sources: list[str], table: dict[str, str], more: str = "") -> str:
+    """A signal made from others."""
+    pairs = ", ".join(f'"{pattern}" = "{meaning}"' for pattern, meaning in table.items())
+    return f'[[signals]]\nname = "{name}"\nkind = "{kind}"\nfrom_signals = {sources}\ntable = {{ {pairs} }}\n{more}\n'
+
+
+def point(
+    signal_name: str,
+    wire_class: WireClass = WireClass.STATE,
+    period_s: float = 1.0,
+    inverted: bool = False,
+    span: tuple[float, float] | None = None,
+) -> WirePoint:
+    return WirePoint(f"p-{signal_name.replace('_', '-')}", signal_name, wire_class, period_s, inverted, span)
+
+
+def said(readings: list[Reading]) -> dict[str, tuple[object, Quality, str]]:
+    """Signal (with - for _) -> value, quality, reason."""
+    return {reading.point.removeprefix("p-"): (reading.value, reading.quality, reading.reason) for reading in readings}
 
 
 def driver(of: Profile, *signals: str, unit: int = 1) -> ModbusDriver:

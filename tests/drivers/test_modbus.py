@@ -10,15 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.modbus import ModbusDriver
-from gateway.core.reading import Quality, Reading
+from gateway.core.reading import Quality
 from gateway.core.wire import WireClass, WirePoint
-from tests.drivers.golden import address_of, bits, driver, floats, point, profile, signal, small, words
+from tests.drivers.golden import address_of, bits, driver, floats, point, profile, said, signal, small, words
 
 GOOD, BAD, UNCERTAIN = Quality.GOOD, Quality.BAD, Quality.UNCERTAIN
-
-
-def said(readings: list[Reading]) -> dict[str, tuple[object, Quality, str]]:
-    return {reading.point.removeprefix("p-"): (reading.value, reading.quality, reading.reason) for reading in readings}
 
 
 # --- planning -----------------------------------------------------------------------------
@@ -45,14 +41,30 @@ def test_a_board_that_answers_only_to_eight_bits_is_asked_for_eight() -> None:
     assert [address_of(block) for block in plan] == [(2, 0, 8), (2, 8, 8)]
 
 
-def test_a_panic_point_never_shares_a_block_with_a_slower_one() -> None:
+def test_a_slower_bit_rides_along_where_it_costs_a_few_bytes() -> None:
+    """A second request would cost a whole turn of the line, and its time-out would count against the panic point."""
     points = [point("di1", WireClass.PANIC, 0.05), point("di2", WireClass.STATE, 0.25), point("di3", WireClass.PANIC, 0.05)]
-    plan = ModbusDriver("dev", profile("waveshare-modbus-rtu-io-8ch"), 1, points).plan()
-    assert [(address_of(block), block.wire_class, block.points) for block in plan] == [
-        ((2, 0, 3), WireClass.PANIC, ("p-di1", "p-di3")),
-        ((2, 1, 1), WireClass.STATE, ("p-di2",)),
+    dev = ModbusDriver("dev", profile("waveshare-modbus-rtu-io-8ch"), 1, points)
+    (block,) = dev.plan()
+    assert (address_of(block), block.wire_class, block.points) == ((2, 0, 3), WireClass.PANIC, ("p-di1", "p-di3", "p-di2"))
+    assert {r.point: r.value for r in dev.decode(block, bits(0b010, 3), 1.0)} == {"p-di1": False, "p-di2": True, "p-di3": False}
+
+
+def test_a_far_bit_a_faster_bit_and_a_register_get_requests_of_their_own() -> None:
+    of = small(
+        signal("near", "contact", "discrete", 0)
+        + signal("far", "contact", "discrete", 200)
+        + signal("fast", "contact", "discrete", 1)
+        + signal("value", "measurement", "holding", 0, 'type = "u16"')
+    )
+    points = [point("near", WireClass.PANIC, 0.1), point("far"), point("fast", WireClass.STATE, 0.05), point("value")]
+    plan = ModbusDriver("dev", of, 1, points).plan()
+    assert [(address_of(block), block.period_s) for block in plan] == [
+        ((2, 0, 1), 0.1),
+        ((2, 1, 1), 0.05),
+        ((2, 200, 1), 1.0),
+        ((3, 0, 1), 1.0),
     ]
-    assert plan[0].deadline_s == 0.05
 
 
 def test_what_a_point_depends_on_is_read_with_it() -> None:
@@ -367,13 +379,13 @@ def test_icp_das_latches_are_read_at_wire_64_and_cleared_at_wire_263() -> None:
 
 def test_outputs() -> None:
     device = driver(profile("advantech-adam-6060"), "di1")
-    assert device.encode("do1", True).request == bytes.fromhex("05 00 10 FF 00")
-    assert device.encode("do6", False).request == bytes.fromhex("05 00 15 00 00")
+    assert [e.request for e in device.encode("do1", True)] == [bytes.fromhex("05 00 10 FF 00")]
+    assert [e.request for e in device.encode("do6", False)] == [bytes.fromhex("05 00 15 00 00")]
     with pytest.raises(ValueError, match="is no output"):
         device.encode("di1", True)
     of = small(signal("a", "output", "holding", 7, 'type = "s16"\nscale = 0.1'))
     device = ModbusDriver("dev", of, 1, [])
-    assert device.encode("a", -1.5).request == bytes.fromhex("06 00 07 FF F1")
+    assert [e.request for e in device.encode("a", -1.5)] == [bytes.fromhex("06 00 07 FF F1")]
     with pytest.raises(ValueError, match="cannot be written"):
         device.encode("a", 99999)
 

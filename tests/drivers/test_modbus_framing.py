@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.pdu import DecodePDU
 
-from drivers.modbus_framing import MAX_RECEIVED_BYTES, RtuFraming, TcpFraming, framing_for
-from gateway.core.wire import Failure, Framing, Reply
+from drivers.modbus_framing import MAX_RECEIVED_BYTES, AsciiFraming, RtuFraming, TcpFraming, framing_for
+from gateway.core.wire import Failure, Reply
+from tests.drivers.modbus_frames import ascii_frame, fed, framed, rtu, tcp
 
 READ_8_INPUTS = bytes.fromhex("02 00 00 00 08")
 READ_10 = bytes.fromhex("03 00 00 00 0a")
@@ -22,33 +21,6 @@ GOLDEN = [
     (1, "03 00 08 00 02", 6, "01 03 00 08 00 02 45 C9", "01 03 04 00 00 00 D1 3A 6F", "03 04 00 00 00 D1", "RAEGuard 3 manual p. 81"),
     (1, "05 00 04 FF 00", 5, "01 05 00 04 FF 00 CD FB", "01 05 00 04 FF 00 CD FB", "05 00 04 FF 00", "Megodoor protocol V1.5: open"),
 ]
-
-
-def crc(frame: bytes) -> bytes:
-    """CRC-16/Modbus written from its definition, low byte first."""
-    value = 0xFFFF
-    for byte in frame:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ 0xA001 if value & 1 else value >> 1
-    return struct.pack("<H", value)
-
-
-def rtu(unit: int, pdu: bytes) -> bytes:
-    return bytes([unit]) + pdu + crc(bytes([unit]) + pdu)
-
-
-def tcp(transaction: int, unit: int, pdu: bytes) -> bytes:
-    return struct.pack(">HHHB", transaction, 0, len(pdu) + 1, unit) + pdu
-
-
-def fed(framing: Framing, received: bytes, size: int = 1) -> Reply | None:
-    """The first result when the bytes come in pieces of `size`."""
-    for at in range(0, len(received), size):
-        reply = framing.feed(received[at : at + size])
-        if reply is not None:
-            return reply
-    return None
 
 
 @pytest.mark.parametrize(("unit", "request_pdu", "size", "sent", "received", "pdu", "source"), GOLDEN)
@@ -73,13 +45,13 @@ def test_printed_exception_without_the_high_bit_and_with_a_bad_crc_is_no_answer_
     assert framing.give_up().failure is Failure.BAD_FRAME
 
 
-@pytest.mark.parametrize("transport", ["rtu", "tcp"])
+@pytest.mark.parametrize("transport", ["rtu", "ascii", "tcp"])
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 8, 0x0A, 0x0B, 99])
 def test_exception_replies(transport: str, code: int) -> None:
     framing = framing_for(transport)
     framing.encode(7, READ_10, 22)
     pdu = bytes([0x83, code])
-    reply = fed(framing, rtu(7, pdu) if transport == "rtu" else tcp(1, 7, pdu))
+    reply = fed(framing, framed(transport, 7, pdu))
     assert reply is not None
     assert (reply.failure, reply.exception, reply.pdu) == (Failure.EXCEPTION, code, b"")
     assert f"exception {code}" in reply.detail
@@ -148,13 +120,13 @@ def test_rtu_adapter_that_echoes_the_request() -> None:
     assert fed(framing, sent + rtu(2, b"\x02\x01\x04")) == Reply(b"\x02\x01\x04")
 
 
-@pytest.mark.parametrize("transport", ["rtu", "tcp"])
+@pytest.mark.parametrize("transport", ["rtu", "ascii", "tcp"])
 @pytest.mark.parametrize("count", [0, 1, 9, 11, 125])
 def test_an_answer_of_another_length_is_a_bad_frame(transport: str, count: int) -> None:
     framing = framing_for(transport)
     framing.encode(1, READ_10, 22)
     pdu = bytes([3, 2 * count]) + bytes(2 * count)
-    reply = fed(framing, rtu(1, pdu) if transport == "rtu" else tcp(1, 1, pdu))
+    reply = fed(framing, framed(transport, 1, pdu))
     assert reply is not None
     assert reply.failure is Failure.BAD_FRAME
     assert "expected" in reply.detail
@@ -225,3 +197,96 @@ def test_tcp_any_cutting_of_the_stream_gives_the_same_replies(values: list[bytes
         assert reply is not None
         seen.append(reply.pdu[2:])
     assert seen == values
+
+
+# --- ASCII --------------------------------------------------------------------------------
+
+
+def test_ascii_frames_with_an_lrc_worked_out_by_hand() -> None:
+    """0x100 - (0x11 + 0x03 + 0x6B + 0x03) = 0x7E; 0x100 - (0x11 + 0x03 + 0x06 + 0x02 + 0x2B + 0x64) = 0x55."""
+    framing = AsciiFraming()
+    assert framing.encode(0x11, bytes.fromhex("03 00 6B 00 03"), 8) == b":1103006B00037E\r\n"
+    assert framing.missing_bytes == 23
+    assert fed(framing, b":110306022B0000006455\r\n") == Reply(bytes.fromhex("03 06 02 2B 00 00 00 64"))
+
+
+def test_ascii_lower_case_digits_are_read() -> None:
+    framing = AsciiFraming()
+    framing.encode(9, READ_8_INPUTS, 3)
+    assert fed(framing, ascii_frame(9, b"\x02\x01\xab").lower()) == Reply(b"\x02\x01\xab")
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"noise",
+        b"\xff\x00\xfe",
+        b":0902",
+        b":",
+        b":::",
+        b"\r\n",
+        b":\r\n",
+        b":0g0201AB49\r\n",
+        b":+90201AB49\r\n",
+        b":09 0201AB49\r\n",
+        b":0902\n",
+    ],
+)
+def test_ascii_reply_is_found_behind_noise(noise: bytes) -> None:
+    framing = AsciiFraming()
+    framing.encode(9, READ_8_INPUTS, 3)
+    assert fed(framing, noise + ascii_frame(9, b"\x02\x01\xab")) == Reply(b"\x02\x01\xab")
+
+
+def test_ascii_a_wrong_lrc_half_a_frame_and_silence_are_told_apart() -> None:
+    framing = AsciiFraming()
+    framing.encode(9, READ_8_INPUTS, 3)
+    assert framing.give_up().failure is Failure.NO_ANSWER
+    assert fed(framing, b":090201AB48\r\n") is None
+    assert framing.give_up().failure is Failure.BAD_FRAME
+    framing.encode(9, READ_8_INPUTS, 3)
+    assert fed(framing, ascii_frame(9, b"\x02\x01\xab")[:-1]) is None
+    assert framing.missing_bytes == 1
+    assert fed(framing, ascii_frame(8, b"\x02\x01\xab")) is None
+    assert framing.give_up().failure is Failure.WRONG_UNIT
+
+
+@given(st.binary(max_size=3000), st.integers(1, 700))
+def test_ascii_garbage_never_grows_the_buffer_nor_raises(garbage: bytes, size: int) -> None:
+    framing = AsciiFraming()
+    framing.encode(3, READ_10, 22)
+    fed(framing, garbage, size)
+    assert len(framing._received) <= MAX_RECEIVED_BYTES
+    framing.give_up()
+
+
+# --- writes -------------------------------------------------------------------------------
+
+WRITES = [
+    ("05 02 00 00 07", "05 02 00 00 07", "Waveshare pulse"),
+    ("06 00 79 00 01", "06 00 79 00 01", "Fonrich, arc alarms cleared"),
+    ("0F 00 04 00 01 01 01", "0F 00 04 00 01", "coils"),
+    ("10 00 00 00 01 02 00 05", "10 00 00 00 01", "registers, standard reply"),
+    ("10 00 00 00 01 02 00 05", "10 00 00 00 01 02 00 05", "bestep: the whole request comes back"),
+    ("05 00 00 FF 00", "05 00 00 00 01", "IGD: a code in place of the echo"),
+]
+
+
+@pytest.mark.parametrize("unit", [0, 1, 255])
+@pytest.mark.parametrize("transport", ["rtu", "ascii", "tcp"])
+@pytest.mark.parametrize(("request_pdu", "reply_pdu", "what"), WRITES, ids=[what for *_, what in WRITES])
+def test_replies_to_writes(unit: int, transport: str, request_pdu: str, reply_pdu: str, what: str) -> None:
+    asked, answered = bytes.fromhex(request_pdu), bytes.fromhex(reply_pdu)
+    framing = framing_for(transport)
+    assert framing.encode(unit, asked, len(answered)) == framed(transport, unit, asked)
+    assert fed(framing, framed(transport, unit, answered)) == Reply(answered), what
+
+
+@pytest.mark.parametrize("transport", ["rtu", "ascii", "tcp"])
+@pytest.mark.parametrize(("awaited", "answered"), [(5, 8), (8, 5)], ids=["whole echo for a short one", "short reply for a whole echo"])
+def test_an_echo_of_another_form_is_no_success(transport: str, awaited: int, answered: int) -> None:
+    framing = framing_for(transport)
+    asked = bytes.fromhex("10 00 00 00 01 02 00 05")
+    framing.encode(1, asked, awaited)
+    reply = fed(framing, framed(transport, 1, asked[:answered])) or framing.give_up()
+    assert reply.failure is Failure.BAD_FRAME

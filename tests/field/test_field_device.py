@@ -72,7 +72,7 @@ async def test_adam_over_tcp() -> None:
             device.set("holding", 1, 1)
             device.set("holding", 0, 7)
             await until(lambda: sink.value("presses") == 65543)
-            outcome = await line.submit(driver.encode("do1", True))
+            outcome = await line.submit(driver.encode("do1", True)[0])
             assert outcome.failure is None
             assert device.get("coil", 16) == 1
             device.silence(True)
@@ -130,7 +130,7 @@ async def test_waveshare_over_a_9600_baud_line(tmp_path: Path) -> None:
             await until(lambda: sink.value("panic") is False and sink.value("second") is True)
             device.set("input", 0, 1)
             await until(lambda: sink.value("panic") is True)
-            assert (await line.submit(driver.encode("do8", True))).failure is None
+            assert (await line.submit(driver.encode("do8", True)[0])).failure is None
             assert device.get("coil", 7) == 1
             device.silence(True)
             await until(lambda: sink.links["io"] == (False, "no answer"))

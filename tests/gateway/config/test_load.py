@@ -198,9 +198,9 @@ ONE = '[[signals]]\nname = "a"\nkind = "contact"\narea = "coil"\naddress = 0\n'
             "raw number",
         ),
         (
-            ONE + 'exponent_from = "b"',
+            ONE + 'sense_from = "b"',
             16,
-            "signals[0].exponent_from",
+            "signals[0].sense_from",
             "not a signal",
         ),
         (
