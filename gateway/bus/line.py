@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from gateway.bus.counters import LineCounters
 from gateway.bus.serial_line import SerialLine, SerialSettings
@@ -27,6 +27,10 @@ class Line(Protocol):
         """Own the wire until cancelled."""
         ...
 
+    def worst_s(self) -> dict[tuple[str, str], float]:
+        """(device, block) -> longest time so far from one sampling of its points to the end of the next reply."""
+        ...
+
     def submit(self, exchange: Exchange) -> asyncio.Future[Outcome]:
         """Send once, in the class of the exchange. From the event loop's thread."""
         ...
@@ -35,11 +39,15 @@ class Line(Protocol):
 def line_for(
     bus: TcpBus | SerialBus, framing: Framing, blocks: Sequence[Block], sink: LineSink, factory: SerialDefaults, folder: Path
 ) -> Line:
-    """The line of a bus in the site file.
+    """The line of a polled bus in the site file.
 
     factory: serial settings of the line's first device, where the file is silent. folder: where a relative port path begins.
     """
-    if bus.transport != "rtu":
-        return TcpLine(bus.id, bus.host, bus.port, framing, blocks, sink, connect_timeout_s=bus.connect_timeout_ms / 1000)
-    settings = SerialSettings(bus.baud or factory.baud, bus.parity or factory.parity, bus.stop_bits or factory.stop_bits)
-    return SerialLine(bus.id, str(folder / bus.device), settings, framing, blocks, sink)
+    if bus.transport in ("rtu", "ascii"):
+        settings = SerialSettings(
+            bus.baud or factory.baud, bus.parity or factory.parity, bus.stop_bits or factory.stop_bits, bus.data_bits or factory.data_bits
+        )
+        return SerialLine(bus.id, str(folder / bus.device), settings, framing, blocks, sink)
+    bus = cast("TcpBus", bus)
+    connect_s = bus.connect_timeout_ms / 1000
+    return TcpLine(bus.id, bus.host, bus.port, framing, blocks, sink, connect_s, late_answers=bus.transport == "rtu-tcp")

@@ -1,13 +1,16 @@
 """Whose turn it is on one line. Pure: time is handed in.
 
-Order: more urgent class first, earliest deadline first inside a class, then who waited longest. Periods do not drift: a block stays on
-the grid of its first due time, and turns that were missed are left out. So that a line full of urgent blocks
-starves nobody, a block that is past its deadline takes the next turn whatever its class, but never two such
-turns in a row.
+Order: more urgent class first, earliest deadline first inside a class, then who waited longest; a request that
+has begun is never interrupted. Periods do not drift: a block stays on the grid of its first due time, and turns
+that were missed are left out. An errand goes behind the panic blocks, and one at most begins in `ERRAND_GAP_S`.
+What this order means for the worst delay of each point is worked out in `promise`; both must change together.
+
+A line can be slower than its files say, and then urgent blocks may fill it. So that they starve nobody, a block
+that is `STARVED_S` past its deadline takes the next turn whatever its class, but one such turn in `RESCUE_GAP_S`.
 
 A unit that fails is retried after `RETRY_S`; at the third failure in a row its device is down, all its points
 are bad, and it is only probed: with one block, backing off to 10 s, and at most one failed probe in `PROBE_GAP_S`
-(and never for more than a fifth of the line's time) while others on the line are alive.
+(and never for more than a twentieth of the line's time) while others on the line are alive.
 
 Exceptions (standards: Modbus 7): 1-3 configuration fault, tried again each `CONFIG_RETRY_S`; 5 and 6 later, told
 only when they last; 0x0A and 0x0B mean that a converter hears nothing from the unit; others are device faults.
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.core.wire import Block, Exchange, Failure, Outcome, WireClass
 
@@ -26,7 +29,12 @@ RETRY_S = 1.0
 PROBE_FIRST_S = 0.5
 PROBE_MOST_S = 10.0
 PROBE_GAP_S = 1.0
-PROBE_SHARE = 4  # a failed probe is followed by so many times its length without one
+PROBE_SHARE = 19  # a failed probe is followed by so many times its length without one
+ERRAND_GAP_S = 0.1
+ERRAND_PAUSE = 9  # an unanswered errand is followed by so many times its length without one
+ERRAND_STARVED_S = 1.0
+STARVED_S = 2.0
+RESCUE_GAP_S = 1.0
 CONFIG_RETRY_S = 30.0
 BUSY_RETRY_S = 0.2
 BUSY_ALLOWED = 2  # busy answers in a row before the points turn bad
@@ -73,6 +81,10 @@ class _Job:
     due_s: float
     good: Verdict
     served_s: float = -_NEVER_S
+    sent_s: float = -_NEVER_S  # when the last answered request began; none since the last failure: minus infinity
+    worst_s: float = 0.0  # longest time from the begin of one answered request to the end of the next
+    odd: Block | None = None  # what every second turn sends instead
+    second: bool = False
     busy: int = 0
     faulty: str = ""  # this block alone fails: configuration or device fault
     failures: int = 0
@@ -91,24 +103,61 @@ class _Unit:
     reason: str = ""
 
 
+def checked(request: Block | Exchange, outcome: Outcome) -> Outcome:
+    """The outcome, refused where the reply is not the one that was to come."""
+    if outcome.failure is not None or not request.expect or outcome.pdu == request.expect:
+        return outcome
+    words = f"answered {outcome.pdu[:16].hex(' ')}, expected {request.expect[:16].hex(' ')}"
+    return replace(outcome, pdu=b"", failure=Failure.REFUSED, detail=words)
+
+
 class Schedule:
     """The turns of one line. Not thread-safe: it belongs to its line."""
 
-    def __init__(self, blocks: Sequence[Block], now_s: float) -> None:
-        """All blocks are due at once, so that the first values come as early as the wire allows."""
+    def __init__(self, blocks: Sequence[Block], now_s: float, *, late_answers: bool = True) -> None:
+        """All blocks are due at once, so that the first values come as early as the wire allows.
+
+        late_answers: an answer that comes too late can be taken for another one (there are no transaction ids), so a
+        unit is left alone for its `late_s` after a timeout.
+        """
         self._units: dict[str, _Unit] = {}
         self._jobs: dict[str, dict[str, _Job]] = {}
+        self._late_answers = late_answers
         for block in sorted(blocks, key=lambda block: (block.wire_class, block.period_s)):
-            unit = self._units.setdefault(block.device, _Unit(block.device, []))
-            job = _Job(block, now_s, Verdict((block,)))
-            unit.jobs.append(job)
-            if self._jobs.setdefault(block.device, {}).setdefault(block.name, job) is not job:
-                raise ValueError(f'device {block.device} has two blocks named "{block.name}"')
+            self._add(block, now_s)
         self._errands: list[Errand] = []
+        self._errand_free_s = -_NEVER_S
         self._probe_free_s = 0.0
-        self._overtook = False
+        self._rescue_free_s = -_NEVER_S
         self.wake_s = now_s  # when turn() said None: when to ask again; infinity when nothing is planned
         self.late_s = 0.0  # how late the last turn was
+
+    def _add(self, block: Block, due_s: float) -> None:
+        unit = self._units.setdefault(block.device, _Unit(block.device, []))
+        job = _Job(block, due_s, Verdict((block,)))
+        if block.alternate:
+            job.odd = replace(block, request=block.alternate, expect=block.alternate if block.expect == block.request else block.expect)
+        unit.jobs.append(job)
+        if self._jobs.setdefault(block.device, {}).setdefault(block.name, job) is not job:
+            raise ValueError(f'device {block.device} has two blocks named "{block.name}"')
+
+    def replace(self, blocks: Sequence[Block], now_s: float) -> None:
+        """A device's blocks anew; those that it had already keep their place in time."""
+        device = blocks[0].device
+        unit, before = self._units[device], self._jobs[device]
+        unit.jobs, self._jobs[device] = [], {}
+        unit.up, unit.reason = None, ""  # told again with the next answer
+        for block in sorted(blocks, key=lambda block: (block.wire_class, block.period_s)):
+            kept = before.get(block.name)
+            if kept is not None and kept.block == block:
+                unit.jobs.append(kept)
+                self._jobs[device][block.name] = kept
+            else:
+                self._add(block, now_s)
+
+    def worst_s(self) -> dict[tuple[str, str], float]:
+        """(device, block) -> longest time so far from one sampling of its points to the end of the next reply."""
+        return {(device, name): job.worst_s for device, jobs in list(self._jobs.items()) for name, job in list(jobs.items())}
 
     @property
     def blocks(self) -> list[Block]:
@@ -140,8 +189,8 @@ class Schedule:
             return errand
         wake_s = _NEVER_S
         best: tuple[float, float, float] | None = None
-        overdue: tuple[float, float] | None = None
-        best_job = overdue_job = None
+        starved_s = now_s - STARVED_S
+        best_job = starved_job = None
         for unit in self._units.values():
             if unit.quiet_until_s > now_s:
                 wake_s = min(wake_s, unit.quiet_until_s)
@@ -165,34 +214,43 @@ class Schedule:
                 deadline_s = due_s + (PROBE_GAP_S if unit.probing else block.deadline_s)
                 if best is None or (rank, deadline_s, job.served_s) < best:
                     best, best_job = (rank, deadline_s, job.served_s), job
-                if deadline_s < now_s and (overdue is None or (deadline_s, rank) < overdue):
-                    overdue, overdue_job = (deadline_s, rank), job
-        if best_job is None or best is None:
-            self.wake_s = min((self._quiet_until_s(errand) for errand in self._errands), default=_NEVER_S)
+                if deadline_s < starved_s and not unit.probing:
+                    starved_s, starved_job = deadline_s, job
+        if best_job is None:
+            self.wake_s = min((self._free_s(errand) for errand in self._errands), default=_NEVER_S)
             self.wake_s = min(self.wake_s, wake_s)
             return None
-        self._overtook = overdue is not None and overdue[1] > best[0] and not self._overtook
-        job = overdue_job if self._overtook and overdue_job is not None else best_job
+        if starved_job not in (None, best_job) and now_s >= self._rescue_free_s:
+            self._rescue_free_s = now_s + RESCUE_GAP_S
+            best_job = starved_job
+        assert best_job is not None
+        return self._take(best_job, now_s)
+
+    def _take(self, job: _Job, now_s: float) -> Block:
         self.late_s = max(0.0, now_s - job.due_s)
         job.served_s = now_s
         period_s = job.block.period_s
         job.due_s += period_s * (math.floor((now_s - job.due_s) / period_s) + 1)
-        return job.block
+        if job.odd is None:
+            return job.block
+        job.second = not job.second
+        return job.block if job.second else job.odd
 
-    def _quiet_until_s(self, errand: Errand) -> float:
+    def _free_s(self, errand: Errand) -> float:
+        """When this errand may go at the earliest."""
         unit = self._units.get(errand.exchange.device)
-        return unit.quiet_until_s if unit else 0.0
+        return max(self._errand_free_s, unit.quiet_until_s if unit else self._errand_free_s)
 
     def _next_errand(self, now_s: float) -> Errand | None:
-        """The most urgent errand; behind blocks of a more urgent class it takes every second turn."""
-        ready = [errand for errand in self._errands if self._quiet_until_s(errand) <= now_s]
+        """The most urgent errand, behind blocks of a more urgent class and behind all panic blocks."""
+        ready = [errand for errand in self._errands if self._free_s(errand) <= now_s]
         if not ready:
             return None
         errand = min(ready, key=lambda errand: (errand.exchange.wire_class, errand.asked_s))
-        if self._more_urgent_due(errand.exchange.wire_class, now_s):
-            self._overtook = not self._overtook and now_s > errand.asked_s
-            if not self._overtook:
+        if self._more_urgent_due(max(errand.exchange.wire_class, WireClass.LIFE_SAFETY), now_s):
+            if now_s < errand.asked_s + ERRAND_STARVED_S or now_s < self._rescue_free_s:
                 return None
+            self._rescue_free_s = now_s + RESCUE_GAP_S
         self._errands.remove(errand)
         return errand
 
@@ -209,19 +267,30 @@ class Schedule:
     def done(self, turn: Turn, outcome: Outcome) -> Verdict:
         """Take in how a turn ended."""
         request = turn.exchange if isinstance(turn, Errand) else turn
+        silent = outcome.failure in (Failure.NO_ANSWER, Failure.BAD_FRAME, Failure.WRONG_UNIT)
         unit = self._units.get(request.device)
         if unit is None:
             return Verdict(())
-        silent = outcome.failure in (Failure.NO_ANSWER, Failure.BAD_FRAME, Failure.WRONG_UNIT)
-        pause_s = request.late_s if silent else request.gap_s
+        pause_s = request.gap_s
+        if silent:
+            pause_s = request.late_s if self._late_answers else 0.0
         if pause_s:
             unit.quiet_until_s = outcome.now_s + pause_s
         if isinstance(turn, Errand):
+            if self._units:
+                self._errand_free_s = outcome.now_s + max(ERRAND_GAP_S, ERRAND_PAUSE * outcome.took_s if silent else 0.0)
             return Verdict(())
-        job = self._jobs[turn.device][turn.name]
+        job = self._jobs[turn.device].get(turn.name)
+        if job is None:
+            return Verdict(())  # planned away meanwhile
         if outcome.failure is None:
+            began_s = outcome.now_s - outcome.took_s
+            if job.sent_s >= 0:
+                job.worst_s = max(job.worst_s, outcome.now_s - job.sent_s)
+            job.sent_s = began_s
             return self._good(unit, job, outcome.now_s)
-        if outcome.failure is Failure.EXCEPTION and outcome.exception not in UPSTREAM:
+        job.sent_s = -_NEVER_S
+        if outcome.failure in (Failure.EXCEPTION, Failure.REFUSED) and outcome.exception not in UPSTREAM:
             return self._excepted(unit, job, outcome)
         return self._missed(unit, job, outcome)
 
@@ -241,7 +310,7 @@ class Schedule:
         unit.probing = False
         unit.probe_s = PROBE_FIRST_S
         for job in unit.jobs:
-            if not job.faulty:
+            if not job.faulty and job.served_s < unit.probe_due_s:
                 job.due_s = min(job.due_s, now_s)
         for other in self._units.values():
             if other.probing:
@@ -276,6 +345,8 @@ class Schedule:
         newly = not unit.probing
         unit.probe_s = PROBE_FIRST_S if newly else min(unit.probe_s * 2, PROBE_MOST_S)
         unit.probing = True
+        for each in unit.jobs:
+            each.sent_s = -_NEVER_S
         unit.probe_due_s = now_s + unit.probe_s
         if any(not other.probing for other in self._units.values()):
             self._probe_free_s = now_s + max(PROBE_GAP_S, PROBE_SHARE * outcome.took_s)
@@ -304,4 +375,4 @@ class Schedule:
         for unit in self._units.values():
             unit.misses, unit.probing, unit.probe_s, unit.quiet_until_s = 0, False, PROBE_FIRST_S, 0.0
             for job in unit.jobs:
-                job.due_s, job.busy, job.failures, job.faulty = now_s, 0, 0, ""
+                job.due_s, job.busy, job.failures, job.faulty, job.sent_s = now_s, 0, 0, "", -_NEVER_S

@@ -13,6 +13,7 @@ was unplugged, whatever number it has got.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import select
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 import serial
 
 from gateway.bus.counters import LineCounters
-from gateway.bus.schedule import Errand, Link, Schedule, Turn
+from gateway.bus.schedule import Errand, Link, Schedule, Turn, checked
 from gateway.bus.wire_time import character_s, silence_s
 from gateway.core.errors import PortLost
 from gateway.core.wire import Block, Exchange, Failure, Framing, LineSink, Outcome
@@ -40,16 +41,18 @@ IDLE_LOOK_S = 1.0
 STOP_LOOK_S = 0.25  # a line that waits for a slow device still stops in this time
 NEVER_SILENT_S = 0.5  # so long a line may babble before a request is given up
 WAKE_EARLY_S = 0.0002
+PR_SET_TIMERSLACK = 29  # prctl(2): nanoseconds
 DRAIN_READS = 16  # of 512 bytes: an endless babble never holds the thread
 
 
 @dataclass(frozen=True, slots=True)
 class SerialSettings:
-    """baud in bits a second, parity N, E or O, stop_bits 1 or 2; always 8 data bits."""
+    """baud in bits a second, parity N, E or O, stop_bits 1 or 2, data_bits 7 or 8."""
 
     baud: int = 9600
     parity: str = "N"
     stop_bits: int = 1
+    data_bits: int = 8
 
 
 def open_port(path: str, settings: SerialSettings) -> serial.Serial:
@@ -58,9 +61,9 @@ def open_port(path: str, settings: SerialSettings) -> serial.Serial:
     A parity that the port ignores is an error too: a pseudo-terminal takes the setting at the first opening and
     refuses it (EINVAL) only at the next one.
     """
-    wanted = f"{settings.baud} baud 8{settings.parity}{settings.stop_bits}"
+    wanted = f"{settings.baud} baud {settings.data_bits}{settings.parity}{settings.stop_bits}"
     try:
-        port = serial.Serial(path, settings.baud, parity=settings.parity, stopbits=settings.stop_bits, timeout=0, exclusive=True)
+        port = serial.Serial(path, settings.baud, settings.data_bits, settings.parity, settings.stop_bits, timeout=0, exclusive=True)
     except termios.error as error:
         raise PortLost(f"{path} does not accept {wanted}: {error.args[-1]} (a pseudo-terminal knows no parity)") from error
     except ValueError as error:
@@ -81,6 +84,7 @@ class SerialLine:
         """The sink is called in the line's own thread."""
         self.bus_id = bus_id
         self.counters = LineCounters()
+        self.connected = asyncio.Event()
         self._path, self._settings = path, settings
         self._framing = framing
         self._sink = sink
@@ -142,6 +146,7 @@ class SerialLine:
     # --- in the thread ------------------------------------------------------------------
 
     def _serve(self) -> None:
+        _wake_sharply()
         try:
             while not self._stop:
                 try:
@@ -161,12 +166,14 @@ class SerialLine:
             self._lost_s = None
         self._quiet_s = now_s
         self._schedule.restored(now_s)
+        self._flag(self.connected.set)
 
     def _lose(self, reason: str) -> None:
         """Say once that all points of this line are without a wire."""
         now_s = time.monotonic()
         outcome = Outcome(b"", Failure.PORT_LOST, now_s, detail=reason)
         self.counters.count(outcome)
+        self._flag(self.connected.clear)
         self._drop_errands(reason)
         if self._lost_s is not None:
             return
@@ -177,6 +184,10 @@ class SerialLine:
             self._sink.outcome(block, outcome)
         for link in self._schedule.lost(f"port lost: {reason}"):
             self._tell(link, now_s)
+
+    def _flag(self, change: Callable[[], None]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(change)
 
     def _drop_errands(self, reason: str) -> None:
         for errand in (*self._schedule.take_errands(), *self._take_asked()):
@@ -231,7 +242,7 @@ class SerialLine:
         self.counters.late_s = self._schedule.late_s
         errand, request = (turn, turn.exchange) if isinstance(turn, Errand) else (None, turn)
         try:
-            outcome = self._transact(fd, request)
+            outcome = checked(request, self._transact(fd, request))
         except PortLost as error:
             if errand:
                 errand.answer(Outcome(b"", Failure.PORT_LOST, time.monotonic(), detail=str(error)))
@@ -240,16 +251,23 @@ class SerialLine:
         verdict = self._schedule.done(turn, outcome)
         if errand:
             errand.answer(outcome)
+        link = verdict.link
         for block in verdict.blocks:
-            self._sink.outcome(block, outcome)
-        if verdict.link is not None:
-            self._tell(verdict.link, outcome.now_s)
+            if new := self._sink.outcome(block, outcome):
+                self._schedule.replace(new, outcome.now_s)
+                link = None  # what was refused is no longer asked for
+        if link is not None:
+            self._tell(link, outcome.now_s)
+
+    def worst_s(self) -> dict[tuple[str, str], float]:
+        """(device, block) -> longest time from one sampling of its points to the end of the next reply."""
+        return self._schedule.worst_s()
 
     def _transact(self, fd: int, request: Block | Exchange) -> Outcome:
         """One request and what came back."""
+        frame = self._framing.encode(request.unit, request.request, request.reply_bytes)
         if not self._keep_silence(fd):
             return Outcome(b"", Failure.BAD_FRAME, time.monotonic(), detail="the line is never silent")
-        frame = self._framing.encode(request.unit, request.request, request.reply_bytes)
         begin_s = time.monotonic()
         _write(fd, frame, self._path)
         self._quiet_s = sent_s = begin_s + len(frame) * self._character_s
@@ -258,6 +276,7 @@ class SerialLine:
         deadline_s = sent_s + request.timeout_s
         last_s = deadline_s + 2 * FRAME_BYTES_MOST * self._character_s + PAUSE_S  # a babbling line ends here
         reply = None
+        begun = False
         while reply is None:
             now_s = time.monotonic()
             wait_s = max(0.0, deadline_s - now_s)
@@ -271,15 +290,19 @@ class SerialLine:
             reply = self._framing.feed(_read(fd))
             self._quiet_s = time.monotonic()
             if reply is None:
-                deadline_s = self._wait_for_rest(deadline_s, last_s)
+                deadline_s = self._wait_for_rest(deadline_s, last_s, begun)
+                begun = True
         now_s = time.monotonic()
         return Outcome(reply.pdu, reply.failure, now_s, now_s - begin_s, reply.exception, reply.detail)
 
-    def _wait_for_rest(self, deadline_s: float, last_s: float) -> float:
-        """Sleep while the missing characters cannot have come; returns until when to wait for more."""
+    def _wait_for_rest(self, deadline_s: float, last_s: float, begun: bool) -> float:
+        """Sleep while the missing characters cannot have come; returns until when to wait for more.
+
+        begun: it has slept for this reply already; the last pieces are waited for one by one.
+        """
         missing = self._framing.missing_bytes
         rest_s = missing * self._character_s - WAKE_EARLY_S
-        if rest_s > 0:
+        if rest_s > 0 and not begun:
             time.sleep(rest_s)
         end_s = time.monotonic() + PAUSE_S + self._silence_s
         return min(last_s, max(deadline_s, end_s) if missing else end_s)  # all came, but made no frame: wait for silence only
@@ -314,6 +337,14 @@ def _post(loop: asyncio.AbstractEventLoop, settle: Callable[[Outcome], None], ou
     """Hand an outcome to the event loop's thread; nobody waits any more when that loop is closed."""
     if not loop.is_closed():
         loop.call_soon_threadsafe(settle, outcome)
+
+
+def _wake_sharply() -> None:
+    """Ask the kernel not to bundle this thread's wake-ups with others: by default a sleep may end 50 microseconds late."""
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
+    except (OSError, AttributeError):  # not Linux: sleeps are as sharp as they are
+        log.debug("no timer slack to set here")
 
 
 def _read(fd: int) -> bytes:

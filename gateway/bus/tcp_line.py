@@ -13,13 +13,13 @@ import random
 from collections.abc import Callable, Sequence
 
 from gateway.bus.counters import LineCounters
-from gateway.bus.schedule import Errand, Link, Schedule, Turn
+from gateway.bus.schedule import Errand, Link, Schedule, Turn, checked
 from gateway.core.wire import Block, Exchange, Failure, Framing, LineSink, Outcome, Reply
 
 log = logging.getLogger(__name__)
 
 BACKOFF_FIRST_S = 0.2
-BACKOFF_MOST_S = 5.0
+BACKOFF_MOST_S = 0.8  # a peer that has restarted is found again within 2 s
 SILENT_UNTIL_RECONNECT = 3
 IDLE_LOOK_S = 1.0  # a line with nothing to do still tells the watchdog that it lives
 RECEIVE_BYTES = 2048
@@ -63,13 +63,17 @@ class TcpLine:
         blocks: Sequence[Block],
         sink: LineSink,
         connect_timeout_s: float = 2.0,
+        *,
+        late_answers: bool = False,
     ) -> None:
+        """late_answers: the framing has no transaction ids (RTU over TCP)."""
         self.bus_id = bus_id
         self.counters = LineCounters()
+        self.connected = asyncio.Event()
         self._host, self._port, self._connect_timeout_s = host, port, connect_timeout_s
         self._framing = framing
         self._sink = sink
-        self._schedule = Schedule(blocks, 0.0)
+        self._schedule = Schedule(blocks, 0.0, late_answers=late_answers)
         self._first = self._schedule.blocks[0] if blocks else None
         self._first_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -122,11 +126,13 @@ class TcpLine:
             self._stop_timers()
             transport.abort()
             self._transport = self._peer = None
+            self.connected.clear()
         return fault, fault is _REFRESH
 
     def _begin(self, peer: _Peer, transport: asyncio.Transport) -> None:
         assert self._loop is not None
         self._peer, self._transport = peer, transport
+        self.connected.set()
         self._turn, self._silent = None, 0
         self._framing.reset()
         if self._lost_s is not None:
@@ -273,17 +279,25 @@ class TcpLine:
     def _finish(self, outcome: Outcome) -> None:
         turn, self._turn = self._turn, None
         assert turn is not None
+        outcome = checked(turn.exchange if isinstance(turn, Errand) else turn, outcome)
         self.counters.count(outcome)
         verdict = self._schedule.done(turn, outcome)
         if isinstance(turn, Errand):
             turn.answer(outcome)
             self.counters.queue_depth = self._schedule.queue_depth
+        link = verdict.link
         for block in verdict.blocks:
-            self._sink.outcome(block, outcome)
-        if verdict.link is not None:
-            self._tell(verdict.link, outcome.now_s)
+            if new := self._sink.outcome(block, outcome):
+                self._schedule.replace(new, outcome.now_s)
+                link = None  # what was refused is no longer asked for
+        if link is not None:
+            self._tell(link, outcome.now_s)
         if self._peer is not None and not self._peer.ended.done():
             self._next()
+
+    def worst_s(self) -> dict[tuple[str, str], float]:
+        """(device, block) -> longest time from one sampling of its points to the end of the next reply."""
+        return self._schedule.worst_s()
 
     def _tell(self, link: Link, now_s: float) -> None:
         self._sink.device_link(link.device, link.up, link.reason, now_s)

@@ -22,6 +22,13 @@ def silence_s(baud: int) -> float:
     return SILENCE_CHARACTERS * character_s(baud) if baud <= FIXED_SILENCE_ABOVE_BAUD else FIXED_SILENCE_S
 
 
+def frame_bytes(transport: str, pdu_bytes: int) -> int:
+    """Characters on the wire that carry a Modbus data unit of so many bytes: RTU adds unit and CRC, TCP its header, ASCII writes hex."""
+    if transport == "ascii":
+        return 2 * (pdu_bytes + 2) + 3  # ':', unit, LRC, CR LF
+    return pdu_bytes + (7 if transport == "tcp" else 3)
+
+
 def transaction_s(baud: int, request_bytes: int, reply_bytes: int, device_delay_s: float = 0.0) -> float:
     """One request and its reply with both silences; bytes include unit and checksum."""
     return (request_bytes + reply_bytes) * character_s(baud) + 2 * silence_s(baud) + device_delay_s

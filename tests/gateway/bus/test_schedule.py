@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.bus.schedule import CONFIG_RETRY_S, QUEUE_MOST, Errand, Link, Schedule, Turn
+from gateway.bus.schedule import CONFIG_RETRY_S, ERRAND_STARVED_S, QUEUE_MOST, STARVED_S, Errand, Link, Schedule, Turn
 from gateway.core.wire import Block, Failure, Outcome, WireClass
 from tests.gateway.bus.wires import block, write_coil
 
@@ -93,11 +93,11 @@ def test_a_line_full_of_panic_blocks_starves_nobody() -> None:
     wire = Wire([*panics, block("gas", 9, 1.0, WireClass.LIFE_SAFETY, deadline_s=1.0)], cost_s=0.03)
     wire.run(60.0)
     gas = wire.starts("gas")
-    assert len(gas) > 20
-    assert max(b - a for a, b in itertools.pairwise(gas)) <= 2.2
+    assert len(gas) >= 14
+    assert max(b - a for a, b in itertools.pairwise(gas)) <= 1.0 + 1.0 + STARVED_S + 0.1
     panic = wire.starts("panic0")
     assert max(b - a for a, b in itertools.pairwise(panic)) <= 0.05 + 4 * 0.03 + 1e-6, "its period, and one round of the line"
-    assert len(panic) >= 60.0 / (3 * 0.03) * 0.95
+    assert len(panic) >= 60.0 / (3 * 0.03) * 0.9
 
 
 @settings(max_examples=40)
@@ -124,7 +124,7 @@ def test_a_silent_unit_is_bad_at_once_down_at_the_third_miss_and_probed_with_bac
     wire.run(120.0)
     probes = [at for at in wire.starts("dead") if at > down_s]
     gaps = [b - a for a, b in itertools.pairwise(probes)]
-    assert gaps[0] < 2.0
+    assert gaps[0] <= 2.0 + 1e-9
     assert all(10.0 <= gap <= 10.3 for gap in gaps[5:])
     assert len(wire.links) == 2
 
@@ -136,7 +136,7 @@ def test_silent_units_leave_the_others_their_pace() -> None:
     wire.run(20.0)
     before = len(wire.starts("alive"))
     wire.run(120.0)
-    assert len(wire.starts("alive")) - before >= 0.85 * 1000
+    assert len(wire.starts("alive")) - before >= 0.95 * 1000
     probes = [at for at, turn in wire.turns if at > 20.0 and isinstance(turn, Block) and turn.device in wire.silent]
     assert min(b - a for a, b in itertools.pairwise(probes)) >= 1.0
     assert len({turn.device for at, turn in wire.turns if at > 20.0 and isinstance(turn, Block)}) == 31, "each one is probed"
@@ -257,9 +257,9 @@ def test_an_errand_gets_its_turn_on_a_line_full_of_panic_blocks() -> None:
     wire.run(1.0)
     wire.schedule.add(errand(wire.now_s, "panic1"))
     asked_s = wire.now_s
-    wire.run(2.0)
+    wire.run(3.0)
     sent_s = next(at for at, turn in wire.turns if isinstance(turn, Errand))
-    assert sent_s - asked_s <= 0.061
+    assert sent_s - asked_s <= ERRAND_STARVED_S + 0.021
 
 
 def test_the_queue_of_errands_is_bounded() -> None:

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,55 @@ async def test_a_late_answer_never_answers_the_next_request(tmp_path: Path) -> N
     assert sink.good("a") == 0
     starts = [at for at, _ in device.requests]
     assert min(b - a for a, b in itertools.pairwise(starts)) >= 0.2
+
+
+async def test_an_answer_that_comes_twice_answers_one_request_only(tmp_path: Path) -> None:
+    sink = Sink()
+    twice, other = Device(inputs=1, twice=True), Device(inputs=6)
+    with pty_wire(tmp_path / "port", Units({1: twice, 2: other})) as wire:
+        async with running(line_on(wire.link, [block(), block("b", 2)], sink)):
+            await until(lambda: sink.good("a") >= 5 and sink.good("b") >= 5)
+    assert {outcome.pdu for name, outcome in sink.outcomes if name == "a" and outcome.failure is None} == {b"\x02\x01\x01"}
+    assert {outcome.pdu for name, outcome in sink.outcomes if name == "b" and outcome.failure is None} == {b"\x02\x01\x06"}
+
+
+async def test_a_write_that_is_answered_with_another_echo_is_refused(tmp_path: Path) -> None:
+    sink = Sink()
+    with pty_wire(tmp_path / "port", Units({1: Device()})) as wire:
+        async with running(line_on(wire.link, [block()], sink)) as line:
+            await until(lambda: sink.good("a"))
+            right = write_coil("a", 1, 3)
+            done = await line.submit(replace(right, expect=right.request))
+            refused = await line.submit(replace(right, expect=b"\x05\x00\x07\xff\x00"))
+    assert done.failure is None
+    assert refused.failure is Failure.REFUSED
+    assert refused.detail == "answered 05 00 03 ff 00, expected 05 00 07 ff 00"
+
+
+@dataclass
+class Replanning(Sink):
+    """Answers a refused block with two smaller ones, as a driver does that has learned."""
+
+    device: Device = field(default_factory=Device)
+
+    def outcome(self, block: Block, outcome: Outcome) -> list[Block] | None:
+        super().outcome(block, outcome)
+        if outcome.exception != 2:
+            return None
+        self.device.exception = 0
+        return [replace(block, name=f"half {n}", request=bytes([2, 0, 8 * n, 0, 8]), reply_bytes=3) for n in range(2)]
+
+
+async def test_a_sink_that_plans_anew_is_asked_in_the_new_way(tmp_path: Path) -> None:
+    device = Device(inputs=0x0102, exception=2)
+    sink = Replanning(device=device)
+    whole = replace(block(), request=bytes([2, 0, 0, 0, 16]), reply_bytes=4)
+    with pty_wire(tmp_path / "port", Units({1: device})) as wire:
+        async with running(line_on(wire.link, [whole], sink)):
+            await until(lambda: sink.good("a") >= 4)
+    assert {outcome.pdu for _, outcome in sink.outcomes if outcome.failure is None} == {b"\x02\x01\x02", b"\x02\x01\x01"}
+    assert sink.failures("a")[Failure.EXCEPTION] == 1
+    assert sink.links == [("a", True, "")]
 
 
 @pytest.mark.slow

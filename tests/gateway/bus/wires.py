@@ -48,6 +48,7 @@ class Device:
     delay_s: float = 0.0
     garble: bool = False
     noise: bytes = b""
+    twice: bool = False
     requests: list[tuple[float, bytes]] = field(default_factory=list)
 
     def answer(self, unit: int, request: bytes) -> bytes | None:
@@ -128,6 +129,8 @@ class PtyWire(threading.Thread):
                     reply[-3] ^= 0x10
                 for at in range(0, len(reply), 3):
                     os.write(self.master, bytes(reply[at : at + 3]))
+                if device.twice:
+                    os.write(self.master, bytes(reply))
                 replied_s = time.monotonic()
 
     def babble(self, noise: bytes) -> None:
@@ -240,6 +243,9 @@ class Sink:
 
     def outcome(self, block: Block, outcome: Outcome) -> None:
         self.outcomes.append((block.device, outcome))
+
+    def heard(self, device: str, message: object, now_s: float) -> None:
+        raise AssertionError("a polled device says nothing unasked")
 
     def device_link(self, device: str, up: bool, reason: str, now_s: float) -> None:
         self.links.append((device, up, reason))
