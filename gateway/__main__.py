@@ -1,4 +1,4 @@
-"""The command line: campus-gateway run, check, status, acknowledge, reset, key, vision, demo."""
+"""The command line: campus-gateway run, check, status, acknowledge, reset, devices, key, schema, vision, demo."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from gateway import __version__
+from gateway import __version__, command_devices
 
 SITE = "/etc/campus-gateway/site.toml"
 
@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
         "check",
         help="check a site file",
         description="Check a site file: each error on one line with file, line, key and what was expected.\n"
+        "Then, for each line and each point on it, the promised worst delay from a change at the device to its reading:\n"
+        "its own period, what can hold the line, everything that goes before it, its own request (docs/field-buses.md).\n"
+        "A line used for more than 0.9 of its time and a panic button beyond its limit (250 ms) are refused.\n"
         "Exit status 0 when it can be used, 1 when not.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -70,6 +73,30 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--by", metavar="NAME", default="", help="who does it; default: your login name")
         command.set_defaults(handler=_command, command=name)
 
+    output = commands.add_parser(
+        "output",
+        help="switch an output (输出控制)",
+        description="Switch an output of the site file: siren, strobe, relay, lock, gas valve, bollard. It is refused where its\n"
+        "interlock, its remote switch or its loop says so; how it ended is told by an event.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    output.add_argument("target", metavar="OUTPUT", help="id of an output")
+    output.add_argument("value", choices=["on", "off"])
+    _site(output)
+    output.add_argument("--by", metavar="NAME", default="", help="who does it; default: your login name")
+    output.set_defaults(handler=_command, command="output")
+
+    cards = commands.add_parser(
+        "cards",
+        help="the cards shown last, for the cards file",
+        description="Show the cards that readers reported last: the hash that belongs into a door's cards_file, and where and when it\n"
+        "was shown. Numbers of cards are never stored; the hash depends on a key of this gateway.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _site(cards)
+    cards.add_argument("--json", action="store_true")
+    cards.set_defaults(handler=_cards)
+
     key = commands.add_parser(
         "key",
         help="this gateway's public key, for the centre",
@@ -81,7 +108,12 @@ def _parser() -> argparse.ArgumentParser:
 
     schema = commands.add_parser("schema", help="JSON Schema of the site file, for editors", description="Print a JSON Schema.")
     schema.add_argument("what", nargs="?", default="site", choices=["site", "profile"])
+    schema.add_argument(
+        "--protocol", choices=["modbus", "frames", "osdp", "gpio"], help="of the profile: marks of an editor are then exact"
+    )
     schema.set_defaults(handler=_schema)
+
+    command_devices.add(commands, SITE)
 
     vision = commands.add_parser("vision", help="run the vision process (usually started for you)")
     _site(vision, state_dir=False)
@@ -133,9 +165,16 @@ def _run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from gateway.config.load import load_site
     from gateway.config.settings import ConfigRefused
+    from gateway.runtime.check_text import promise_lines, promises_as_json
+    from gateway.runtime.promises import judge_site
 
     try:
         settings = load_site(arguments.site)
+        judged = judge_site(settings)
+        if judged.problems and not arguments.json:
+            print("\n".join(promise_lines(judged)))
+        if judged.problems:
+            raise ConfigRefused(judged.problems)
     except ConfigRefused as refused:
         if arguments.json:
             errors = [{"file": p.file, "line": p.line, "key": p.key, "text": p.text} for p in refused.problems]
@@ -155,11 +194,12 @@ def _check(arguments: argparse.Namespace) -> int:
         "recipients": len(site.uplink.recipients),
     }
     if arguments.json:
-        warnings = [{"file": p.file, "line": p.line, "key": p.key, "text": p.text} for p in settings.warnings]
-        print(json.dumps({"ok": True, "warnings": warnings, "summary": counts}, ensure_ascii=False))
+        warnings = [{"file": p.file, "line": p.line, "key": p.key, "text": p.text} for p in (*settings.warnings, *judged.warnings)]
+        print(json.dumps({"ok": True, "warnings": warnings, "summary": counts, **promises_as_json(judged)}, ensure_ascii=False))
         return 0
-    for warning in settings.warnings:
+    for warning in (*settings.warnings, *judged.warnings):
         print(f"warning: {warning}")
+    print("\n".join(promise_lines(judged)))
     print(f"{arguments.site}: ok, {', '.join(f'{count} {name}' for name, count in counts.items())}")
     return 0
 
@@ -211,6 +251,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _command(arguments: argparse.Namespace) -> int:
     request = {"op": "command", "command": arguments.command, "target": arguments.target, "by": arguments.by}
+    request["value"] = getattr(arguments, "value", "")
     answer = _ask(arguments, request)
     if answer is None:
         return 1
@@ -218,6 +259,24 @@ def _command(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"campus-gateway: refused: {answer.get('error')}\n")
         return 1
     print(answer.get("text"))
+    return 0
+
+
+def _cards(arguments: argparse.Namespace) -> int:
+    answer = _ask(arguments, {"op": "cards"})
+    if answer is None:
+        return 1
+    if not answer.get("ok"):
+        sys.stderr.write(f"campus-gateway: {answer.get('error')}\n")
+        return 1
+    cards = answer["cards"]
+    assert isinstance(cards, list)
+    if arguments.json:
+        print(json.dumps({"cards": cards}, ensure_ascii=False))
+    elif not cards:
+        print("no card was shown since the daemon started; hold it to a reader and ask again")
+    for card in [] if arguments.json else cards:
+        print(f"{card['at']}  {card['point']}  {card['card']}")
     return 0
 
 
@@ -237,11 +296,18 @@ def _key(arguments: argparse.Namespace) -> int:
 
 
 def _schema(arguments: argparse.Namespace) -> int:
-    from gateway.config.profile import Profile
+    from pydantic import TypeAdapter
+
+    from gateway.config.profiles import PROFILES, Profile
     from gateway.config.site import Site
 
-    model = Site if arguments.what == "site" else Profile
-    print(json.dumps(model.model_json_schema(), ensure_ascii=False, indent=1))
+    if arguments.what == "site":
+        schema = Site.model_json_schema()
+    elif arguments.protocol:
+        schema = PROFILES[arguments.protocol].model_json_schema()
+    else:
+        schema = TypeAdapter(Profile).json_schema()
+    print(json.dumps(schema, ensure_ascii=False, indent=1))
     return 0
 
 

@@ -14,21 +14,20 @@ from functools import partial
 
 from gateway.contract.envelope import Origin, Sealed, seal
 from gateway.contract.jws import Signer
-from gateway.core.commands import Command, LatchReleased, Tick
+from gateway.core.commands import Tick
+from gateway.core.outputs import OutputOrder
 from gateway.core.points import Draft, EventClass, Latch
 from gateway.core.reading import Reading
 from gateway.journal.store import Batch
 from gateway.journal.writer import Writer
 from gateway.runtime.board import Board
 from gateway.runtime.clock import Clock
-from gateway.runtime.decide import Decision, House, Ids, decide
+from gateway.runtime.decide import Decision, House, Ids, Stimuli, decide
 from gateway.uplink.outbox import BROKER, Entry, Outbox
 
 log = logging.getLogger(__name__)
 
 EARLY_S = 0.5  # law 1: if the journal refuses for so long, an alarm goes out from memory
-
-Stimulus = Reading | Command | Tick | LatchReleased
 
 
 @dataclass(slots=True)
@@ -67,7 +66,8 @@ class Conveyor:
         self._quiet = frozenset(point.id for point in house.points.values() if point.quiet)
         self._drafts: list[Draft] = []
         self._latches: dict[str, Latch] = {}
-        self._release: list[str] = []
+        self._release: list[tuple[str, int]] = []
+        self._stop_for = ""  # why the gateway must stop once this is on the disk
         self._flushing = False
         self._wakes: dict[str, float] = {}
         self._wake_at: asyncio.TimerHandle | None = None
@@ -76,7 +76,9 @@ class Conveyor:
         self.transitions: dict[tuple[str, str], int] = {}
         self.counts = Counts()
         self.wake_uplink: Callable[[], None] = lambda: None
-        self.release_latch: Callable[[str], None] = lambda point: None
+        self.release_latch: Callable[[str, int], None] = lambda point, press: None
+        self.order: Callable[[OutputOrder], None] = lambda order: None
+        self.shut_down: Callable[[str], object] = lambda reason: None
 
     def start(self, writer: Writer) -> None:
         """The journal is ready: decisions may flow."""
@@ -97,7 +99,7 @@ class Conveyor:
             self._take(decide(self._house, reading, now, self._ids))
             self._board.value(reading)
 
-    def stimulate(self, stimulus: Stimulus) -> Decision:
+    def stimulate(self, stimulus: Stimuli) -> Decision:
         """Take one stimulus of any kind; the decision is returned for its reply."""
         decision = decide(self._house, stimulus, self._clock.now(), self._ids)
         self._take(decision)
@@ -106,6 +108,10 @@ class Conveyor:
     def _take(self, decision: Decision) -> None:
         self._house.apply(decision)
         self.counts.decisions += 1
+        for order in decision.outputs:
+            self.order(order)  # never waits for the disk
+        for reading in decision.derived:
+            self._board.value(reading)
         if decision.changed:
             self._board.changed(decision.changed)
             self.wake_uplink()
@@ -116,6 +122,7 @@ class Conveyor:
             for latch in decision.latches():
                 self._latches[latch.key] = latch
             self._release += decision.release
+            self._stop_for = decision.shutdown or self._stop_for
             if not self._flushing:
                 self._flushing = True
                 self._loop.call_soon(self._flush)
@@ -127,7 +134,9 @@ class Conveyor:
         self._drafts, self._latches, self._release = [], {}, []
         assert self._writer is not None, "decisions before the journal is open"
         self.counts.drafts += len(drafts)
-        after: list[Callable[[], object]] = [partial(self.release_latch, point) for point in release]
+        after: list[Callable[[], object]] = [partial(self.release_latch, point, press) for point, press in release]
+        if self._stop_for:
+            after.append(partial(self.shut_down, self._stop_for))
         alarms = [draft for draft in drafts if draft.event_class is EventClass.ALARM]
         if alarms:
             after.append(self._loop.call_later(EARLY_S, self._send_early, alarms).cancel)

@@ -18,7 +18,7 @@ from gateway.config.settings import Settings
 from gateway.contract.envelope import Origin, Sealed
 from gateway.contract.jws import TrustedKey
 from gateway.contract.topics import Topics
-from gateway.core.commands import Command
+from gateway.core.commands import Command, Tick
 from gateway.core.errors import GatewayError, JournalRefused, Permanent
 from gateway.core.ids import EventIds
 from gateway.core.points import Draft, EventClass, Priority
@@ -35,7 +35,8 @@ from gateway.runtime.conveyor import Conveyor
 from gateway.runtime.decide import House
 from gateway.runtime.door import Door
 from gateway.runtime.field import Field
-from gateway.runtime.keys import load_signer, lock
+from gateway.runtime.fittings import Fittings
+from gateway.runtime.keys import card_hasher, load_signer, lock
 from gateway.runtime.supervise import Supervisor
 from gateway.runtime.watchdog import Watchdog, notify
 from gateway.uplink.link import SUPERVISION, Link, Timing
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+POWER_OFF = ["systemctl", "poweroff"]
 SETTLED_S = 2.0  # start-up is over, the first states are out
 VISION_SILENT_S = 5.0
 VISION_START_S = 20.0  # loading a model on a small board takes its time
@@ -67,6 +69,8 @@ class Daemon:
         self._spawn_vision = spawn_vision and bool(settings.site.cameras)
         self._vision: asyncio.subprocess.Process | None = None
         self._vision_silent = False
+        self._stopping = asyncio.Event()
+        self.power_off = False
         path = settings.site.uplink.paths[0]
         self.path_id = path.id
         self.broker = path.url
@@ -80,7 +84,9 @@ class Daemon:
         self.ids = EventIds()
         zone = ZoneInfo(settings.site.site.timezone)
         self.house = House(
-            settings.points, Timetable(zone, tuple(tuple(parse_spans(getattr(settings.site.hours, day))) for day in WEEKDAYS))
+            settings.points,
+            Timetable(zone, tuple(tuple(parse_spans(getattr(settings.site.hours, day))) for day in WEEKDAYS)),
+            fittings=Fittings(settings.outputs, settings.doors, settings.power),
         )
         self.store, self._opened = open_store(
             settings.state_dir, self.origin, self.signer, entitled, self._journal_opened, self.clock.now().at_ms
@@ -124,28 +130,48 @@ class Daemon:
             fault=self.fault,
             delivered=lambda recipient, seconds: self.exporter.delivery.labels(recipient).observe(seconds),
         )
-        self.field = Field(settings, self.conveyor)
+        learned = {device.id: self.house.marks.get(device.id, {}) for device in settings.site.devices}
+        self.field = Field(settings, self.conveyor, card_hasher(settings.state_dir), learned)
+        for warning in self.field.judged.warnings:
+            log.warning("%s", warning)
         self.conveyor.wake_uplink = self.link.wake
         self.conveyor.release_latch = self.field.release_latch
+        self.conveyor.order = self.field.order
+        self.conveyor.shut_down = self._shut_down
         self.supervisor = Supervisor(lambda name, active, reason: self.fault("gw-task", active, reason))
         cameras = frozenset(camera.id for camera in settings.site.cameras)
         eyes = frozenset(point for points in settings.zones.values() for point in points)
-        self.door = Door(settings.door_path, cameras | eyes, self.conveyor.push, self._act, lambda: telling.status(self))
+        self.door = Door(
+            settings.door_path,
+            cameras | eyes,
+            self.conveyor.push,
+            self._act,
+            {"status": lambda: telling.status(self), "cards": lambda: telling.cards(self)},
+            self.field.read,
+        )
         self._eyes = sorted(cameras | eyes)
 
     # --- life ----------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
-        stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, self._stopping.set)
         self._start()
         try:
-            await self._stopped(stop)
+            await self._stopped(self._stopping)
         finally:
             await self._stop()
+        if self.power_off:
+            await (await asyncio.create_subprocess_exec(*POWER_OFF)).wait()
+
+    def _shut_down(self, reason: str) -> None:
+        """The battery is low and what was decided is on the disk: stop in order, and switch off where the site says so."""
+        log.error("stopping: %s", reason)
+        power = self.settings.power
+        self.power_off = power is not None and power.poweroff
+        self._stopping.set()
 
     def _start(self) -> None:
         self.writer.start()
@@ -161,6 +187,8 @@ class Daemon:
         supervise(f"path:{self.path_id}", self.link.run)
         for name, line in self.field.lines.items():
             supervise(f"driver:{name}", line.run)
+        if self.field.needs_ticks:
+            supervise("ticks", self.field.tick_on)
         supervise("door", self.door.run)
         supervise("clock", self._watch_clock)
         if self._eyes:
@@ -170,9 +198,15 @@ class Daemon:
         supervise("watchdog", Watchdog(self.field.lines, self.writer).run)
         memory.settle()
         asyncio.get_running_loop().call_later(SETTLED_S, memory.give_back)
+        asyncio.get_running_loop().call_later(SETTLED_S, self._look_at_outputs)
         notify(f"READY=1\nSTATUS=serving {self.settings.source}\nMAINPID={self.pid}")
         log.info("serving %s: %d points on %d lines, %d cameras", self.settings.source, len(self.settings.site.points),
                  len(self.field.lines), len(self.settings.site.cameras))  # fmt: skip
+
+    def _look_at_outputs(self) -> None:
+        """Each output takes its safe value when its device comes up; by now also where nothing is read from that device."""
+        for output in self.settings.outputs:
+            self.conveyor.stimulate(Tick(output))
 
     def _start_metrics(self) -> None:
         metrics = self.settings.site.metrics

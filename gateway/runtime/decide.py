@@ -12,10 +12,13 @@ from typing import Any
 
 from gateway.alarm.condition import Delayed, follow, judge, presses
 from gateway.alarm.machine import ACTIVE, STANDING, State, Stimulus, step
-from gateway.core.commands import Command, LatchReleased, Tick
+from gateway.core.commands import Command, LatchReleased, Learned, Tick
+from gateway.core.outputs import OutputDone, OutputOrder
 from gateway.core.points import AlarmSpec, Draft, EventClass, Latch, Point, Press, Priority
 from gateway.core.reading import Now, Quality, Reading, Value
 from gateway.rules.timetable import Timetable
+from gateway.runtime import decide_fittings
+from gateway.runtime.fittings import Change, Fittings
 
 Ids = Callable[[int], str]
 
@@ -46,6 +49,7 @@ class House:
     readings: dict[str, Reading] = field(default_factory=dict)
     alarms: dict[str, AlarmState] = field(default_factory=dict)
     marks: dict[str, dict[str, Value]] = field(default_factory=dict)
+    fittings: Fittings = field(default_factory=Fittings)
 
     def __post_init__(self) -> None:
         for point in self.points.values():
@@ -60,13 +64,17 @@ class House:
                     self.alarms[latch.key] = _restored(latch.state)
                 except (KeyError, ValueError, TypeError):
                     continue  # damaged, or of a newer version: begun anew, and a cause that still stands is told again
+            elif latch.key in self.fittings.doors:
+                self.fittings.restore(latch.key, latch.state)
             elif latch.key in self.points:
                 self.marks[latch.key] = dict(latch.state)
 
     def apply(self, decision: Decision) -> None:
         """Take over a decision."""
-        if decision.reading is not None:
-            self.readings[decision.reading.point] = decision.reading
+        for reading in (decision.reading, *decision.derived):
+            if reading is not None:
+                self.readings[reading.point] = reading
+        self.fittings.apply(decision.fittings)
         self.alarms.update(decision.alarms)
         self.marks.update(decision.marks)
 
@@ -82,18 +90,23 @@ def _restored(kept: dict[str, Value]) -> AlarmState:
 class Decision:
     """What follows from one stimulus.
 
-    drafts: what is to be said, in order. alarms, marks: new states. release: points whose device latch may be
-    cleared once this is committed. wake: (monotonic seconds, point) to look again. reply: answer to a command.
-    changed: points whose published state is no longer what it was.
+    drafts: what is to be said, in order. alarms, marks: new states. release: (point, number of the press) whose device
+    latch may be cleared once this is committed. wake: (monotonic seconds, point) to look again. reply: answer to a
+    command. changed: points whose published state is no longer what it was. derived: readings that doors and outputs made of it, in
+    order. outputs: what the field must write. shutdown: why the gateway must stop once this is committed, or ''.
     """
 
     drafts: list[Draft] = field(default_factory=list)
     reading: Reading | None = None
     alarms: dict[str, AlarmState] = field(default_factory=dict)
     marks: dict[str, dict[str, Value]] = field(default_factory=dict)
-    release: list[str] = field(default_factory=list)
+    release: list[tuple[str, int]] = field(default_factory=list)
     wake: list[tuple[float, str]] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
+    derived: list[Reading] = field(default_factory=list)
+    outputs: list[OutputOrder] = field(default_factory=list)
+    fittings: Change = field(default_factory=Change)
+    shutdown: str = ""
     lasting: bool = False
     reply: str = ""
     ok: bool = True
@@ -119,11 +132,31 @@ class Decision:
         return rows
 
 
-def decide(house: House, stimulus: Reading | Command | Tick | LatchReleased, now: Now, ids: Ids) -> Decision:
+Stimuli = Reading | Command | Tick | LatchReleased | Learned | OutputDone
+
+
+def decide(house: House, stimulus: Stimuli, now: Now, ids: Ids) -> Decision:
     """What follows from one stimulus. Pure: reads `house`, changes nothing."""
+    decision = _decide(house, stimulus, now, ids)
+    if isinstance(stimulus, OutputDone | Tick) or (isinstance(stimulus, Reading) and stimulus.point in house.fittings.concerned):
+        decide_fittings.follow(house, stimulus, now, ids, decision, _teller(house, now, ids, decision))
+    return decision
+
+
+def _teller(house: House, now: Now, ids: Ids, decision: Decision) -> Callable[[Reading], None]:
+    """What takes a reading that doors or outputs made into the same decision."""
+
+    def tell(reading: Reading) -> None:
+        decision.derived.append(reading)
+        _look(house, house.points[reading.point], reading, now, ids, decision, fresh=True)
+
+    return tell
+
+
+def _decide(house: House, stimulus: Stimuli, now: Now, ids: Ids) -> Decision:
     if isinstance(stimulus, Reading):
         point = house.points[stimulus.point]
-        decision = Decision(reading=stimulus)
+        decision = Decision(reading=decide_fittings.to_keep(point, stimulus))
         _look(house, point, stimulus, now, ids, decision, fresh=True)
         return decision
     if isinstance(stimulus, Tick):
@@ -132,10 +165,15 @@ def decide(house: House, stimulus: Reading | Command | Tick | LatchReleased, now
         if reading is not None:
             _look(house, house.points[stimulus.point], reading, now, ids, decision, fresh=False)
         return decision
+    if isinstance(stimulus, OutputDone):
+        return Decision()
+    if isinstance(stimulus, Learned):
+        return Decision(marks={stimulus.device: dict(stimulus.facts)}, lasting=True)
     if isinstance(stimulus, LatchReleased):
-        if house.marks.get(stimulus.point, {}).get("input") != "set":
-            return Decision()  # found clear already
-        return Decision(marks={stimulus.point: {"input": "released"}}, lasting=True)
+        mark = house.marks.get(stimulus.point, {})
+        if mark.get("input") != "set" or mark.get("press", 0) != stimulus.press:
+            return Decision()  # found clear already, or set anew
+        return Decision(marks={stimulus.point: {**mark, "input": "released"}}, lasting=True)
     return _command(house, stimulus, now, ids)
 
 
@@ -156,7 +194,7 @@ def _look(house: House, point: Point, reading: Reading, now: Now, ids: Ids, deci
 def _condition(
     house: House, point: Point, spec: AlarmSpec, reading: Reading, now: Now, ids: Ids, decision: Decision, *, fresh: bool
 ) -> None:
-    alarm = house.alarms[spec.key]
+    alarm = decision.alarms.get(spec.key, house.alarms[spec.key])  # a derived point may be told twice in one decision
     raw = judge(spec.condition, reading, alarm.condition.active)
     if raw and spec.outside_hours and not alarm.condition.active and house.timetable.is_open(now.at_ms):
         raw = False
@@ -192,15 +230,17 @@ def _press(house: House, point: Point, spec: AlarmSpec, reading: Reading, now: N
                 _pulse(house, point, spec, reading, now, ids, decision, {"count": number})
         return
     held = mark.get("input") == "set"
+    number = int(mark.get("press") or 0)
     if reading.value and not held:
-        decision.marks[point.id] = {"input": "set"}
+        number += 1
+        decision.marks[point.id] = {"input": "set", "press": number}
         decision.lasting = True
         _advance(house, point, spec, Stimulus.ACTIVATE, Delayed(True, True, now.now_s), reading, now, ids, decision)
-        decision.release.append(point.id)
+        decision.release.append((point.id, number))
     elif reading.value:
-        decision.release.append(point.id)  # journalled before a restart, but the device still holds it
+        decision.release.append((point.id, number))  # journalled before a restart, but the device still holds it
     elif not reading.value and mark.get("input") in ("set", "released"):
-        decision.marks[point.id] = {"input": ""}
+        decision.marks[point.id] = {"input": "", "press": number}
         decision.lasting = True
         if house.alarms[spec.key].state in ACTIVE:
             _advance(house, point, spec, Stimulus.CLEAR, Delayed(False, False, now.now_s), reading, now, ids, decision)
@@ -344,12 +384,15 @@ def _point_data(point: Point, reading: Reading | None) -> dict[str, Any]:
 
 def _command(house: House, command: Command, now: Now, ids: Ids) -> Decision:
     decision = Decision()
+    if command.kind == "output":
+        decide_fittings.command(house, command, now, ids, decision, _teller(house, now, ids, decision))
+        return decision
     kinds = {"acknowledge": Stimulus.ACKNOWLEDGE, "reset": Stimulus.RESET}
     stimulus = kinds.get(command.kind)
     point_id, _, alarm_name = command.target.partition("/")
     point = house.points.get(point_id)
     if stimulus is None:
-        refused = f'"{command.kind}" is not a command; known: {", ".join(kinds)}'
+        refused = f'"{command.kind}" is not a command; known: {", ".join(kinds)}, output'
     elif point is None:
         refused = f'"{point_id}" is not a point of this site'
     else:

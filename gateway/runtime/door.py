@@ -14,7 +14,7 @@ import pwd
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from gateway.contract.canonical import canonical
 from gateway.core.commands import Command
 from gateway.core.errors import BadMessage, DoorRefused
 from gateway.core.reading import Quality, Reading
+from gateway.core.wire import Exchange, Outcome, WireClass
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,9 @@ MAX_LINE_BYTES = 256_000
 MAX_DETAIL_BYTES = 4_000
 MAX_WORD = 120  # characters of a command's name or target; a point's id has 48
 FIGURES = ("frame_age_s", "judged", "inferences", "looking_s")
+READS = frozenset({1, 2, 3, 4})
+READ_BYTES = 5
+READ_TIMEOUT_MOST_MS = 10_000
 AHEAD_S = 0.1  # both processes read the same monotonic clock
 
 
@@ -45,7 +49,10 @@ class VisionWord:
 
 
 class Door:
-    """Serves the socket. push: takes readings; act: takes a command, gives (ok, text); status: the whole picture."""
+    """Serves the socket. push: takes readings; act: takes a command, gives (ok, text).
+
+    pictures: operation -> what it answers (`status`, `cards`). submit: sends one request on a bus, None when there is no such polled bus.
+    """
 
     def __init__(
         self,
@@ -53,13 +60,15 @@ class Door:
         camera_points: frozenset[str],
         push: Callable[[list[Reading]], None],
         act: Callable[[Command], tuple[bool, str]],
-        status: Callable[[], dict[str, Any]],
+        pictures: Mapping[str, Callable[[], object]],
+        submit: Callable[[str, Exchange], Awaitable[Outcome | None]],
     ) -> None:
         self._path = path
         self._camera_points = camera_points
         self._push = push
         self._act = act
-        self._status = status
+        self._pictures = pictures
+        self._submit = submit
         self._visitors: set[asyncio.StreamWriter] = set()
         self.vision = VisionWord()
 
@@ -81,7 +90,7 @@ class Door:
         self._visitors.add(writer)
         try:
             while (line := await _line(reader)) != b"":
-                answer = self._answer(line, uid)
+                answer = await self._answer(line, uid)
                 writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
                 await writer.drain()
         except ConnectionError as error:
@@ -90,13 +99,14 @@ class Door:
             self._visitors.discard(writer)
             writer.close()
 
-    def _answer(self, line: bytes | None, uid: int) -> dict[str, Any]:
+    async def _answer(self, line: bytes | None, uid: int) -> dict[str, Any]:
         try:
             if line is None:
                 raise DoorRefused(f"a line is longer than {MAX_LINE_BYTES} bytes")
             if uid not in (0, os.getuid()):
                 raise DoorRefused(f"user {uid} may not use this socket")
-            return self._handle(_request(line), uid)
+            request = _request(line)
+            return await self._read(request) if request.get("op") == "read" else self._handle(request, uid)
         except DoorRefused as refused:
             return {"ok": False, "error": str(refused)}
 
@@ -109,12 +119,42 @@ class Door:
             self._note_vision({"who": "vision"})
             self._push(self._readings(request.get("readings")))
             return {"ok": True}
-        if operation == "status":
-            return {"ok": True, "status": self._status()}
+        if isinstance(operation, str) and operation in self._pictures:
+            return {"ok": True, operation: self._pictures[operation]()}
         if operation == "command":
             ok, text = self._act(_command(request, uid))
             return {"ok": ok, "text": text} if ok else {"ok": False, "error": text}
-        raise DoorRefused(f"{_shown(operation)} is not known here; known: hello, alive, readings, status, command")
+        raise DoorRefused(
+            f"{_shown(operation)} is not known here; known: hello, alive, readings, command, read, {', '.join(self._pictures)}"
+        )
+
+    async def _read(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A technician's read of a device, on a line of ours, behind everything else."""
+        bus, words = request.get("bus"), request.get("request")
+        numbers = [request.get(name) for name in ("unit", "reply_bytes", "timeout_ms")]
+        if not isinstance(bus, str) or not isinstance(words, str) or not all(isinstance(number, int) for number in numbers):
+            raise DoorRefused("a read needs `bus`, `unit`, `request` (hex), `reply_bytes` and `timeout_ms`")
+        unit, reply_bytes, timeout_ms = (int(number) for number in numbers if number is not None)
+        try:
+            pdu = bytes.fromhex(words)
+        except ValueError:
+            raise DoorRefused("`request` is not hex") from None
+        if len(pdu) != READ_BYTES or pdu[0] not in READS or not 0 <= unit <= 255 or not 2 < reply_bytes <= 253:
+            raise DoorRefused("only a Modbus read is sent for a visitor: functions 1 to 4, unit 0 to 255")
+        if not 0 < timeout_ms <= READ_TIMEOUT_MOST_MS:
+            raise DoorRefused(f"`timeout_ms` is 1 to {READ_TIMEOUT_MOST_MS}")
+        exchange = Exchange("visitor", "read", unit, pdu, reply_bytes, timeout_ms / 1000, WireClass.DIAGNOSTICS, late_s=timeout_ms / 1000)
+        outcome = await self._submit(bus, exchange)
+        if outcome is None:
+            raise DoorRefused(f"{_shown(bus)} is not a polled bus of this daemon")
+        return {
+            "ok": True,
+            "pdu": outcome.pdu.hex(),
+            "failure": outcome.failure and str(outcome.failure),
+            "took_ms": round(outcome.took_s * 1000, 1),
+            "exception": outcome.exception,
+            "detail": outcome.detail,
+        }
 
     def _note_vision(self, request: dict[str, Any]) -> None:
         if request.get("who", "vision") == "vision":
@@ -185,16 +225,16 @@ def _request(line: bytes) -> dict[str, Any]:
 
 def _command(request: dict[str, Any], uid: int) -> Command:
     kind, target = request.get("command"), request.get("target")
-    by = request.get("by") or ""
-    if not isinstance(kind, str) or not isinstance(target, str) or not isinstance(by, str):
-        raise DoorRefused("a command needs `command`, `target` and perhaps `by`, all of them text")
-    if len(kind) > MAX_WORD or len(target) > MAX_WORD:
-        raise DoorRefused(f"`command` and `target` have at most {MAX_WORD} characters")
+    by, value = request.get("by") or "", request.get("value") or ""
+    if not isinstance(kind, str) or not isinstance(target, str) or not isinstance(by, str) or not isinstance(value, str):
+        raise DoorRefused("a command needs `command`, `target` and perhaps `by` and `value`, all of them text")
+    if max(len(kind), len(target), len(value)) > MAX_WORD:
+        raise DoorRefused(f"`command`, `target` and `value` have at most {MAX_WORD} characters")
     try:
         user = pwd.getpwuid(uid).pw_name
     except KeyError:
         user = f"uid {uid}"
-    return Command(kind=kind, target=target, by=(by or user)[:80], role="technician", origin="door")
+    return Command(kind=kind, target=target, by=(by or user)[:80], role="technician", origin="door", value=value)
 
 
 def _peer_uid(sock: socket.socket) -> int:

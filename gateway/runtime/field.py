@@ -1,113 +1,177 @@
-"""Joins drivers and lines: what a line hears becomes readings on the conveyor."""
+"""Joins drivers and lines: what a line hears becomes readings on the conveyor, what is decided becomes writes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from drivers import DRIVERS
-from drivers.modbus import ModbusDriver
-from drivers.modbus_framing import framing_for
-from gateway.bus.line import Line, line_for
-from gateway.config.settings import Settings
-from gateway.core.commands import LatchReleased
-from gateway.core.reading import Reading
-from gateway.core.wire import Block, Outcome
+from gateway.bus.line import Line
+from gateway.config.settings import ConfigRefused, Settings
+from gateway.core.commands import LatchReleased, Learned
+from gateway.core.outputs import OutputDone, OutputOrder
+from gateway.core.reading import Value
+from gateway.core.wire import Exchange, Failure, Outcome
 from gateway.runtime.conveyor import Conveyor
+from gateway.runtime.equipment import POLLED, HashCard, drivers_of, plans_of, writing_buses
+from gateway.runtime.intake import Intake
+from gateway.runtime.lines import line_of
+from gateway.runtime.promises import judge
+
+if TYPE_CHECKING:
+    from gateway.config.site import Bus, Device
 
 log = logging.getLogger(__name__)
 
 CLEAR_AGAIN_S = 0.5
-
-
-class Intake:
-    """Where one line reports. Decodes in the line's own thread; only readings cross to the loop."""
-
-    def __init__(self, drivers: dict[str, ModbusDriver], conveyor: Conveyor) -> None:
-        self._drivers = drivers
-        self._conveyor = conveyor
-        self._loop_thread = threading.get_ident()
-        self.device_up: dict[str, bool] = {}
-
-    def outcome(self, block: Block, outcome: Outcome) -> None:
-        """A block was tried."""
-        driver = self._drivers[block.device]
-        if outcome.failure is None:
-            readings = driver.decode(block, outcome.pdu, outcome.now_s)
-        else:
-            readings = driver.fail(block, outcome.reason, outcome.now_s)
-        if readings:
-            self._push(readings)
-
-    def device_link(self, device: str, up: bool, reason: str, now_s: float) -> None:
-        """A device went silent, or answers again."""
-        self.device_up[device] = up
-        self._push([Reading(device, not up, reason=reason, now_s=now_s)])
-
-    def _push(self, readings: list[Reading]) -> None:
-        if threading.get_ident() == self._loop_thread:
-            self._conveyor.push(readings)
-        else:
-            self._conveyor.push_from_thread(readings)
+TICK_S = 0.1
 
 
 class Field:
     """All lines and drivers of a site."""
 
-    def __init__(self, settings: Settings, conveyor: Conveyor) -> None:
+    def __init__(self, settings: Settings, conveyor: Conveyor, hash_card: HashCard, learned: Mapping[str, Mapping[str, Value]]) -> None:
+        """learned: device -> what an earlier run found out. ConfigRefused when a line cannot keep what its points need."""
+        self._settings = settings
         self._conveyor = conveyor
-        self._drivers: dict[str, ModbusDriver] = {}
-        self._device_of: dict[str, str] = {}
+        self._loop = asyncio.get_running_loop()
+        self._drivers = drivers_of(settings, hash_card, learned)
+        self._device_of = {point.point: device for device, points in settings.wire.items() for point in points}
         self._line_of: dict[str, Line] = {}
         self._clearing: set[str] = set()
+        self._orders: dict[str, deque[OutputOrder]] = {}
         self.lines: dict[str, Line] = {}
         self.intakes: dict[str, Intake] = {}
-        for device in settings.site.devices:
-            profile = settings.profiles[device.profile]
-            points = settings.wire.get(device.id, [])
-            unit = profile.serial.unit if device.unit is None else device.unit
-            self._drivers[device.id] = DRIVERS[profile.protocol](device.id, profile, unit, points, device.timeout_ms)
-            for point in points:
-                self._device_of[point.point] = device.id
+        plans = plans_of(settings, self._drivers)
+        self.judged = judge(settings, plans, writing_buses(settings, self._drivers))
+        if self.judged.problems:
+            raise ConfigRefused(self.judged.problems)
+        cards = frozenset(point.id for point in settings.points.values() if point.kind == "card")
         for bus in settings.site.buses:
-            devices = [device for device in settings.site.devices if device.bus == bus.id]
-            if not devices:
-                continue
-            blocks = [block for device in devices for block in self._drivers[device.id].plan()]
-            intake = Intake(self._drivers, conveyor)
-            factory = settings.profiles[devices[0].profile].serial
-            line = line_for(bus, framing_for(bus.transport), blocks, intake, factory, settings.file.parent)
-            self.lines[bus.id] = line
-            self.intakes[bus.id] = intake
-            for device in devices:
-                self._line_of[device.id] = line
+            self._add_line(bus, [device for device in settings.site.devices if device.bus == bus.id], cards)
+
+    def _add_line(self, bus: Bus, devices: Sequence[Device], cards: frozenset[str]) -> None:
+        if not devices:
+            return
+        intake = Intake(self._drivers, self._conveyor, cards, self._learned, self._came_up, unasked=bus.transport not in POLLED)
+        line = line_of(self._settings, bus, devices, self._drivers, intake)
+        self.lines[bus.id] = line
+        self.intakes[bus.id] = intake
+        for device in devices:
+            self._line_of[device.id] = line
 
     def device_up(self) -> dict[str, bool]:
         """Device id -> answers; a device that was not heard of yet is not listed."""
         return {device: up for intake in list(self.intakes.values()) for device, up in list(intake.device_up.items())}
 
-    def release_latch(self, point: str) -> None:
-        """A press is on the disk: clear the latch in the device."""
+    def cards(self) -> list[tuple[float, str, str]]:
+        """(monotonic seconds, point, hash) of the cards shown last, oldest first."""
+        return sorted(shown for intake in self.intakes.values() for shown in list(intake.shown))
+
+    @property
+    def needs_ticks(self) -> bool:
+        """True when some devices speak unasked: their held contacts go back with time alone."""
+        return any(bus.transport not in POLLED for bus in self._settings.site.buses)
+
+    async def tick_on(self) -> None:
+        """Let time pass for devices that speak unasked, until cancelled."""
+        unasked = [self.intakes[bus.id] for bus in self._settings.site.buses if bus.id in self.intakes and bus.transport not in POLLED]
+        while True:
+            await asyncio.sleep(TICK_S)
+            for intake in unasked:
+                intake.tick(self._loop.time())
+
+    # --- what a line found out ------------------------------------------------------------
+
+    def _learned(self, device: str, facts: Mapping[str, Value]) -> None:
+        log.warning("device %s refuses reads that bridge holes: from now on they are read apart", device)
+        self._loop.call_soon_threadsafe(self._conveyor.stimulate, Learned(device, dict(facts)))
+
+    def _came_up(self, device: str) -> None:
+        self._loop.call_soon_threadsafe(self._begin_device, device)
+
+    def _begin_device(self, device: str) -> None:
+        """Write what the site wants written each time this device comes up."""
+        for exchange in self._drivers[device].start():
+            self._line_of[device].submit(exchange).add_done_callback(partial(_said, f"{device}: {exchange.name}"))
+
+    # --- a visitor's read -----------------------------------------------------------------
+
+    async def read(self, bus: str, exchange: Exchange) -> Outcome | None:
+        """One request for a technician; None when there is no such polled bus."""
+        line = self.lines.get(bus)
+        transport = next((each.transport for each in self._settings.site.buses if each.id == bus), "")
+        return None if line is None or transport not in POLLED else await line.submit(exchange)
+
+    # --- latches --------------------------------------------------------------------------
+
+    def release_latch(self, point: str, press: int) -> None:
+        """This press is on the disk: clear the latch in the device."""
         if point not in self._clearing and self._drivers[self._device_of[point]].clear(point) is not None:
             self._clearing.add(point)
-            self._clear(point)
+            self._clear(point, press)
 
-    def _clear(self, point: str) -> None:
+    def _clear(self, point: str, press: int) -> None:
         device = self._device_of[point]
         exchange = self._drivers[device].clear(point)
         assert exchange is not None
-        future = self._line_of[device].submit(exchange)
-        future.add_done_callback(lambda done: self._cleared(point, done))
+        self._line_of[device].submit(exchange).add_done_callback(lambda done: self._cleared(point, press, done))
 
-    def _cleared(self, point: str, done: asyncio.Future[Outcome]) -> None:
+    def _cleared(self, point: str, press: int, done: asyncio.Future[Outcome]) -> None:
         if done.cancelled():
             return
         outcome = done.result()
         if outcome.failure is None:
             self._clearing.discard(point)
-            self._conveyor.stimulate(LatchReleased(point))
+            self._conveyor.stimulate(LatchReleased(point, press))
             self._drivers[self._device_of[point]].say_again(point)  # a press that set it anew would look unchanged
             return
         log.warning("the latch of %s could not be cleared: %s; tried again", point, outcome.reason)
-        asyncio.get_running_loop().call_later(CLEAR_AGAIN_S, self._clear, point)
+        self._loop.call_later(CLEAR_AGAIN_S, self._clear, point, press)
+
+    # --- outputs --------------------------------------------------------------------------
+
+    def order(self, order: OutputOrder) -> None:
+        """Write an output. Orders of one device are carried out one after the other, each is answered once."""
+        waiting = self._orders.setdefault(order.device, deque())
+        waiting.append(order)
+        if len(waiting) == 1:
+            self._carry_out(order)
+
+    def _carry_out(self, order: OutputOrder) -> None:
+        driver = self._drivers[order.device]
+        try:
+            exchanges = driver.pulse(order.signal, order.pulse_s) if order.pulse_s else driver.encode(order.signal, order.on)
+        except ValueError as error:
+            self._loop.call_soon(self._ordered, order, str(error))
+            return
+        if exchanges is None:
+            self._loop.call_soon(self._ordered, order, "the device cannot end a pulse by itself")
+            return
+        self._send(order, deque(exchanges))
+
+    def _send(self, order: OutputOrder, exchanges: deque[Exchange]) -> None:
+        exchange = exchanges.popleft()
+        self._line_of[order.device].submit(exchange).add_done_callback(lambda done: self._sent(order, exchanges, done))
+
+    def _sent(self, order: OutputOrder, exchanges: deque[Exchange], done: asyncio.Future[Outcome]) -> None:
+        outcome = Outcome(b"", Failure.PORT_LOST, 0.0) if done.cancelled() else done.result()
+        if outcome.failure is None and exchanges:
+            self._send(order, exchanges)
+        else:
+            self._ordered(order, "" if outcome.failure is None else outcome.detail or outcome.reason)
+
+    def _ordered(self, order: OutputOrder, failure: str) -> None:
+        self._conveyor.stimulate(OutputDone(order.output, order.number, failure))
+        waiting = self._orders[order.device]
+        waiting.popleft()
+        if waiting:
+            self._carry_out(waiting[0])
+
+
+def _said(what: str, done: asyncio.Future[Outcome]) -> None:
+    if not done.cancelled() and (outcome := done.result()).failure is not None:
+        log.warning("%s failed: %s", what, outcome.detail or outcome.reason)

@@ -64,6 +64,17 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
             for result, count in list(line.counters.transactions.items()):
                 yield {"line": name, "result": result.replace(" ", "_")}, count
 
+    def promised() -> Iterator[Sample]:
+        for name, line in daemon.field.judged.lines.items():
+            for each in line.blocks:
+                if each.delay_s < float("inf"):
+                    yield {"line": name, "device": each.block.device, "block": each.block.name}, each.delay_s
+
+    def worst() -> Iterator[Sample]:
+        for name, line in daemon.field.lines.items():
+            for (device, block), seconds in line.worst_s().items():
+                yield {"line": name, "device": device, "block": block}, seconds
+
     def unacked() -> float:
         return float(sum(alarm.state in UNACKED for alarm in list(house.alarms.values())))
 
@@ -112,6 +123,10 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
         lambda: [({"line": n}, line.counters.busy_s) for n, line in daemon.field.lines.items()])  # fmt: skip
     add("gw_bus_queue_depth", "gauge", "One-time requests that wait.", ("line",),
         lambda: [({"line": n}, line.counters.queue_depth) for n, line in daemon.field.lines.items()])  # fmt: skip
+    add("gw_detection_promised_seconds", "gauge", "Longest time from a change at the device to its reading, as worked out by check.",
+        ("line", "device", "block"), promised)  # fmt: skip
+    add("gw_detection_worst_seconds", "gauge", "The longest such time that could have happened since the start, as measured.",
+        ("line", "device", "block"), worst)  # fmt: skip
     add("gw_device_up", "gauge", "1 while the device answers.", ("device",),
         lambda: [({"device": d}, float(up)) for d, up in daemon.field.device_up().items()])  # fmt: skip
     add("gw_gas_concentration_lel_ratio", "gauge", "Combustible gas, 1 = lower explosive limit.", ("point",),
@@ -137,6 +152,15 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
         ("quality",),
         lambda: [({"quality": daemon.clock.now().clock}, 1.0)],
     )
+
+
+def cards(daemon: Daemon) -> list[dict[str, str]]:
+    """The cards shown last, oldest first: when, where, and the hash that stands for the card."""
+    now = daemon.clock.now()
+    return [
+        {"at": rfc3339(now.at_ms - round((now.now_s - shown_s) * 1000)), "point": point, "card": card}
+        for shown_s, point, card in daemon.field.cards()
+    ]
 
 
 def status(daemon: Daemon) -> dict[str, Any]:

@@ -239,6 +239,7 @@ class LatchStory(RuleBasedStateMachine):
         self.box = Box()
         self.set = False
         self.stage = ""
+        self.press_number = 0  # that is being cleared
         self.unnoted = False  # the device was cleared, the gateway died before it could note that, and has not read the input since
         self.pressed = self.told = self.doubtful = 0
 
@@ -252,7 +253,8 @@ class LatchStory(RuleBasedStateMachine):
         self.unnoted = False
         if decision.release:
             assert self.set
-            self.stage = self.stage or "release"
+            if not self.stage:
+                self.stage, (_, self.press_number) = "release", decision.release[0]
 
     @rule()
     def press(self) -> None:
@@ -275,7 +277,7 @@ class LatchStory(RuleBasedStateMachine):
             self.set = False
             self.stage = "cleared"
         else:
-            self.box.take(LatchReleased("latched"))
+            self.box.take(LatchReleased("latched", self.press_number))
             self.stage = ""
 
     @rule()
@@ -312,20 +314,21 @@ TestLatchStory.settings = settings(max_examples=150, stateful_step_count=30, dea
 def test_the_devices_latch_step_by_step() -> None:
     box = Box()
     decision = box.take(Reading("latched", True))
-    assert (kinds(decision), decision.release) == (["activated"], ["latched"])
-    assert box.stored["latched"].state == {"input": "set"}
+    assert (kinds(decision), decision.release) == (["activated"], [("latched", 1)])
+    assert box.stored["latched"].state == {"input": "set", "press": 1}
     box.restart()
     decision = box.take(Reading("latched", True))
-    assert (kinds(decision), decision.release) == ([], ["latched"]), "journalled already; still to be cleared"
+    assert (kinds(decision), decision.release) == ([], [("latched", 1)]), "journalled already; still to be cleared"
     assert box.read("latched", True) == [], "not cleared yet"
-    decision = box.take(LatchReleased("latched"))
-    assert decision.latches() == [Latch("latched", {"input": "released"})]
+    decision = box.take(LatchReleased("latched", 1))
+    assert decision.latches() == [Latch("latched", {"input": "released", "press": 1})]
     box.restart()
     assert box.read("latched", True) == ["repeated"], "it was cleared: a set latch is a new press"
-    box.take(LatchReleased("latched"))
+    assert box.take(LatchReleased("latched", 1)).latches() == [], "a clearing of the press before says nothing about this one"
+    box.take(LatchReleased("latched", 2))
     assert box.read("latched", True) == ["repeated"], "pressed again at once"
     assert box.read("latched", False) == ["cleared"], "found clear before the device's answer was noted"
-    assert box.take(LatchReleased("latched")).latches() == []
+    assert box.take(LatchReleased("latched", 3)).latches() == []
     assert box.read("latched", False) == []
 
 
@@ -565,7 +568,7 @@ def play(story: list[tuple[str, Any]]) -> Box:
         elif word == "tick":
             box.take(Tick(about))
         elif word == "released":
-            box.take(LatchReleased(about))
+            box.take(LatchReleased(about, 1))
         elif word in ("acknowledge", "reset"):
             audit = box.order(word, about).drafts[-1]
             assert audit.event_class is EventClass.AUDIT

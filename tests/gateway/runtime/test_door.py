@@ -25,6 +25,7 @@ from gateway.contract.canonical import canonical
 from gateway.core.commands import Command
 from gateway.core.errors import DoorRefused
 from gateway.core.reading import Quality, Reading
+from gateway.core.wire import Exchange, Outcome, WireClass
 from gateway.runtime.door import MAX_LINE_BYTES, Door, ask
 from tests.gateway.runtime.waiting import until
 from tests.real_parts import missing
@@ -36,16 +37,22 @@ class Inside:
 
     readings: list[Reading] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
 
     def act(self, command: Command) -> tuple[bool, str]:
         self.commands.append(command)
         return command.kind != "refuse", f"{command.kind}: {command.target}"
 
+    async def read(self, bus: str, exchange: Exchange) -> Outcome | None:
+        self.exchanges.append(exchange)
+        return Outcome(b"\x03\x02\x00\x07", None, 0.0, took_s=0.012) if bus == "line" else None
+
 
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[tuple[Door, Inside]]:
     inside = Inside()
-    door = Door(path, frozenset({"camera", "person"}), inside.readings.extend, inside.act, lambda: {"version": "1", "zh": "校门"})
+    pictures = {"status": lambda: {"version": "1", "zh": "校门"}, "cards": list}
+    door = Door(path, frozenset({"camera", "person"}), inside.readings.extend, inside.act, pictures, inside.read)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(door.run())
         await until(lambda: path.exists() and path.stat().st_mode & 0o777 == 0o600)
@@ -361,3 +368,38 @@ async def test_figures_of_cameras_are_kept_and_nonsense_is_not(tmp_path: Path) -
         assert await visitor.ask(op="alive", cameras=[good]) == {"ok": True}
         assert door.vision.cameras == {"camera": {"frame_age_s": 0.2, "judged": 10.0, "inferences": 4.0, "looking_s": 0.1}}
         assert await visitor.ask(op="alive", cameras="none") == {"ok": True}
+
+
+READ = {"op": "read", "bus": "line", "unit": 3, "request": "0300070001", "reply_bytes": 4, "timeout_ms": 100}
+
+
+async def test_a_technicians_read_goes_through_as_the_last_in_line(tmp_path: Path) -> None:
+    async with opened(tmp_path / "door") as (_, inside):
+        answer = await ask(tmp_path / "door", READ)
+    assert answer == {"ok": True, "pdu": "03020007", "failure": None, "took_ms": 12.0, "exception": 0, "detail": ""}
+    (exchange,) = inside.exchanges
+    assert (exchange.unit, exchange.request, exchange.wire_class) == (3, b"\x03\x00\x07\x00\x01", WireClass.DIAGNOSTICS)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"request": "0600070001"}, "only a Modbus read"),
+        ({"request": "03000700"}, "only a Modbus read"),
+        ({"request": "0300070001ff"}, "only a Modbus read"),
+        ({"request": "xyz"}, "not hex"),
+        ({"unit": 256}, "only a Modbus read"),
+        ({"unit": "3"}, "a read needs"),
+        ({"timeout_ms": 0}, "`timeout_ms` is 1 to"),
+        ({"timeout_ms": 60_000}, "`timeout_ms` is 1 to"),
+        ({"reply_bytes": 2}, "only a Modbus read"),
+        ({"bus": "other"}, "not a polled bus"),
+        ({"bus": 5}, "a read needs"),
+    ],
+)
+async def test_nothing_but_a_read_goes_through(tmp_path: Path, change: dict[str, object], words: str) -> None:
+    async with opened(tmp_path / "door") as (_, inside):
+        answer = await ask(tmp_path / "door", READ | change)
+    assert not answer["ok"]
+    assert words in answer["error"]
+    assert not inside.exchanges or change == {"bus": "other"}
