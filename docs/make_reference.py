@@ -12,17 +12,24 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from gateway.alarm.machine import TABLE, State, Step, Stimulus
 from gateway.config.load import load_profile, profile_files
+from gateway.config.profile import BaseProfile, Offered, Strict
+from gateway.config.profile_frames import FramesProfile
+from gateway.config.profile_gpio import GpioProfile
+from gateway.config.profile_modbus import ModbusProfile
+from gateway.config.profile_osdp import OsdpProfile
 from gateway.config.roles import ROLES, SYSTEM_ROLES, AlarmDefault, Role
 from gateway.config.site import Site
 from gateway.core.points import Above, Below, Condition, Contact, OneOf, Press
 
 DOCS = Path(__file__).parent
+SERIAL = frozenset({"rtu", "ascii", "serial", "osdp"})  # transports on a serial line of their own
+UNITS = frozenset({"rtu", "ascii", "tcp", "rtu-tcp", "osdp"})  # and those on which a device has a unit id
 PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 # Table of the file -> (definition in the schema, what it is). The order is the order of the page.
@@ -30,10 +37,17 @@ TABLES = {
     "(top of the file)": "",
     "[site]": "SiteInfo",
     "[places.ID]": "Place",
-    "[[buses]] with transport tcp or rtu-tcp": "TcpBus",
-    "[[buses]] with transport rtu": "SerialBus",
+    "[[buses]] with transport tcp, rtu-tcp or raw-tcp": "TcpBus",
+    "[[buses]] with transport rtu, ascii, serial or osdp": "SerialBus",
+    "[[buses]] with transport gpio": "GpioBus",
     "[[devices]]": "Device",
     "[[points]]": "PointSettings",
+    "[[outputs]]": "Output",
+    "[outputs.confirm]": "OutputConfirm",
+    "[outputs.remote_when]": "RemoteWhen",
+    "[[doors]]": "Door",
+    "[schedules.ID]": "Hours",
+    "[power]": "Power",
     "[[cameras]]": "Camera",
     "[[cameras.zones]]": "Zone",
     "[hours]": "Hours",
@@ -44,6 +58,38 @@ TABLES = {
     "[[uplink.recipients.keys]]": "CentreKey",
     "[metrics]": "Metrics",
     "[telemetry]": "Telemetry",
+}
+
+# The same for profiles: table of the file -> (schema, definition in it, a schema whose keys are told elsewhere).
+PROFILE_TABLES: dict[str, tuple[type[Strict], str, type[Strict] | None]] = {
+    "(top of every profile)": (BaseProfile, "", None),
+    "[serial]": (BaseProfile, "SerialDefaults", None),
+    "[[signals]] of every protocol": (Offered, "", None),
+    "repeat of a signal": (Offered, "Repeat", None),
+    "Modbus: top of the file": (ModbusProfile, "", BaseProfile),
+    "Modbus: [limits]": (ModbusProfile, "Limits", None),
+    "Modbus: [identity]": (ModbusProfile, "Identity", None),
+    "Modbus: [word_order]": (ModbusProfile, "WordOrder", None),
+    "Modbus: [heartbeat]": (ModbusProfile, "Heartbeat", None),
+    "Modbus: [feed]": (ModbusProfile, "Feed", None),
+    "Modbus: [[exact_blocks]]": (ModbusProfile, "Span", None),
+    "Modbus: [[signals]]": (ModbusProfile, "Signal", Offered),
+    "Modbus: valid_when of a signal, remote_when of its write": (ModbusProfile, "When", None),
+    "Modbus: write of an output": (ModbusProfile, "Output", None),
+    "Modbus: pulse of an output": (ModbusProfile, "Pulse", None),
+    "Modbus: one fixed write (clear, safe, before, after, start, the write of feed)": (ModbusProfile, "Write", None),
+    "Frames: top of the file": (FramesProfile, "", BaseProfile),
+    "Frames: [[frames]]": (FramesProfile, "Framed", None),
+    "Frames: checksum of a frame": (FramesProfile, "Checksum", None),
+    "Frames: length_field of a frame": (FramesProfile, "LengthField", None),
+    "Frames: [[polls]]": (FramesProfile, "Poll", None),
+    "Frames: [[answers]]": (FramesProfile, "Answer", None),
+    "Frames: [records.NAME]": (FramesProfile, "Records", None),
+    "Frames: [[signals]]": (FramesProfile, "FrameSignal", Offered),
+    "OSDP: top of the file": (OsdpProfile, "", BaseProfile),
+    "OSDP: [[signals]]": (OsdpProfile, "OsdpSignal", Offered),
+    "GPIO: top of the file": (GpioProfile, "", BaseProfile),
+    "GPIO: [[signals]]": (GpioProfile, "GpioSignal", Offered),
 }
 
 
@@ -57,14 +103,34 @@ def keys() -> str:
     for table, name in TABLES.items():
         model = schema["$defs"][name] if name else schema
         title = f"### `{table}`" if table.startswith("[") and " " not in table else f"### {_title(table)}"
-        out += [title, "", _first_line(model.get("description", "")), "", "| key | value | default | meaning |", "|---|---|---|---|"]
-        for key, field in model["properties"].items():
-            required = key in model.get("required", ())
-            kind = _kind(field, schema)
-            meaning = _cell(field.get("description", "")) or ("see below" if kind.startswith("table") and kind != "table of texts" else "")
-            out.append(f"| `{key}` | {kind} | {_default(field, required)} | {meaning} |")
-        out.append("")
+        out += [title, "", *_key_rows(schema, model, frozenset())]
     return "\n".join(out)
+
+
+def profile_keys() -> str:
+    """All keys of device profiles, from their JSON Schemas."""
+    out = []
+    for table, (owner, name, told) in PROFILE_TABLES.items():
+        schema = owner.model_json_schema(by_alias=True)
+        model = schema["$defs"][name] if name else schema
+        out += [f"### {table}", "", *_key_rows(schema, model, frozenset(told.model_json_schema()["properties"] if told else ()))]
+    defined = {name for each in (ModbusProfile, FramesProfile, OsdpProfile, GpioProfile) for name in each.model_json_schema()["$defs"]}
+    if missing := defined - {name for _, name, _ in PROFILE_TABLES.values()}:
+        raise SystemExit(f"docs/make_reference.py: PROFILE_TABLES has no row for {', '.join(sorted(missing))}")
+    return "\n".join(out)
+
+
+def _key_rows(schema: dict[str, Any], model: dict[str, Any], told: frozenset[str]) -> Iterator[str]:
+    """What a table is, then one row for each key that is not told elsewhere."""
+    yield from (_first_line(model.get("description", "")), "", "| key | value | default | meaning |", "|---|---|---|---|")
+    for key, field in model["properties"].items():
+        if key in told:
+            continue
+        required = key in model.get("required", ())
+        kind = _kind(field, schema)
+        meaning = _cell(field.get("description", "")) or ("see below" if kind.startswith("table") and kind != "table of texts" else "")
+        yield f"| `{key}` | {kind} | {_default(field, required)} | {meaning} |"
+    yield ""
 
 
 def _title(table: str) -> str:
@@ -103,7 +169,7 @@ def _kind(field: dict[str, Any], schema: dict[str, Any]) -> str:
     if kind == "array":
         return _array(field, schema)
     if kind == "object":
-        return "tables by id" if "patternProperties" in field else "table of texts"
+        return "tables by id" if "patternProperties" in field or "$ref" in str(field.get("additionalProperties")) else "table of texts"
     words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true` or `false`"}[str(kind)]
     if field.get("pattern") == "^[a-z0-9-]{1,48}$":
         return "id"
@@ -113,6 +179,8 @@ def _kind(field: dict[str, Any], schema: dict[str, Any]) -> str:
 
 
 def _array(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    if "prefixItems" in field:
+        return f"list of {field['minItems']} {_kind(field['prefixItems'][0], schema)}s"
     items = field.get("items", {})
     size = f", {field['minItems']} or more" if "minItems" in field and field.get("maxItems") != field["minItems"] else ""
     size = f", exactly {field['minItems']}" if "minItems" in field and field.get("maxItems") == field["minItems"] else size
@@ -124,11 +192,15 @@ def _array(field: dict[str, Any], schema: dict[str, Any]) -> str:
 
 
 def _range(field: dict[str, Any]) -> str:
-    low = next((f"{sign}{field[name]:g}" for name, sign in (("minimum", "≥ "), ("exclusiveMinimum", "> ")) if name in field), "")
-    high = next((f"{sign}{field[name]:g}" for name, sign in (("maximum", "≤ "), ("exclusiveMaximum", "< ")) if name in field), "")
-    step = f"multiple of {field['multipleOf']:g}" if "multipleOf" in field else ""
+    low = next((sign + _number(field[name]) for name, sign in (("minimum", "≥ "), ("exclusiveMinimum", "> ")) if name in field), "")
+    high = next((sign + _number(field[name]) for name, sign in (("maximum", "≤ "), ("exclusiveMaximum", "< ")) if name in field), "")
+    step = f"multiple of {_number(field['multipleOf'])}" if "multipleOf" in field else ""
     words = ", ".join(part for part in (low, high, step) if part)
     return f" {words}" if words else ""
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:g}"
 
 
 def roles() -> str:
@@ -194,14 +266,17 @@ def profiles() -> str:
     rows = ["| profile | device | 中文 | transport | factory serial settings | facts from |", "|---|---|---|---|---|---|"]
     for _, file in sorted(profile_files([]).items()):
         p = load_profile(file)
-        serial = (
-            f"{p.serial.baud} 8{p.serial.parity}{p.serial.stop_bits}, unit {p.serial.unit}"
-            if "rtu" in p.transports
-            else f"unit {p.serial.unit}"
-        )
-        source = f"{_cell(p.source)} ({p.confidence})"
-        rows.append(f"| `{p.id}` | {p.vendor} {p.model}: {p.summary} | {p.summary_zh} | {', '.join(p.transports)} | {serial} | {source} |")
+        source = f"{_cell(p.source)} ({p.confidence}{', map only' if p.map_only else ''})"
+        cells = (f"`{p.id}`", f"{p.vendor} {p.model}: {p.summary}", p.summary_zh, ", ".join(p.transports), _serial(p, p.transports), source)
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _serial(profile: BaseProfile, transports: Collection[str]) -> str:
+    serial = profile.serial
+    wire = f"{serial.baud} {serial.data_bits}{serial.parity}{serial.stop_bits}" if SERIAL.intersection(transports) else ""
+    unit = f"unit {serial.unit}" if UNITS.intersection(transports) else ""
+    return ", ".join(part for part in (wire, unit) if part) or "–"
 
 
 LETTERS = dict(zip(State, "ABCDEF", strict=True))
@@ -255,7 +330,14 @@ def _step(before: State, step: Step) -> str:
     return "–" if step.state is before else f"→ {LETTERS[step.state]}"
 
 
-PARTS: dict[str, Callable[[], str]] = {"keys": keys, "roles": roles, "system_roles": system_roles, "profiles": profiles, "states": states}
+PARTS: dict[str, Callable[[], str]] = {
+    "keys": keys,
+    "profile_keys": profile_keys,
+    "roles": roles,
+    "system_roles": system_roles,
+    "profiles": profiles,
+    "states": states,
+}
 
 
 def made(text: str) -> str:

@@ -4,10 +4,12 @@ import ast
 import base64
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -15,8 +17,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from pydantic import TypeAdapter
 
+from gateway.__main__ import main
 from gateway.config.load import load_site
+from gateway.config.profiles import Profile
+from gateway.config.site import Site
 from gateway.contract.canonical import canonical, digest
 from gateway.contract.jws import TrustedKey, verify_detached
 from gateway.contract.receipt import read_receipt
@@ -132,6 +138,104 @@ def test_the_small_site_file_is_accepted(tmp_path: Path) -> None:
     settings = load_site(tmp_path / "site.toml")
     assert settings.warnings == []
     assert len(text.splitlines()) < 60
+
+
+# --- the page on device profiles ----------------------------------------------------------------
+
+SHOWN_FILE = re.compile(r"<!-- file: (\S+) -->\n```toml\n(.*?)```", re.DOTALL)
+SHOWN_CHECK = re.compile(r"```console\n\$ campus-gateway ((?:devices )?check \S+)\n(.*?)```", re.DOTALL)
+PROBED = re.compile(r"^SIGNAL +VALUE.*?(?=^\.\.\.|^function)", re.MULTILINE | re.DOTALL)
+HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that docs/profiles.md shows."""
+    files = SHOWN_FILE.findall((DOCS / "profiles.md").read_text(encoding="utf-8"))
+    assert len(files) == 3
+    for name, text in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_profiles_of_the_page_are_checked_as_it_shows(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = SHOWN_CHECK.findall((DOCS / "profiles.md").read_text(encoding="utf-8"))
+    good = [(command, output) for command, output in shown if "cannot be used" not in output]
+    assert len(good) == 3
+    for command, output in good:
+        assert main(command.split()) == 0
+        assert capsys.readouterr().out == output
+    ((command, output),) = [each for each in shown if each not in good]
+    wrong = bench / command.split()[-1]
+    wrong.write_text(wrong.read_text(encoding="utf-8").replace('unit = "Cel"', 'unti = "Cel"'), encoding="utf-8")
+    assert main(command.split()) == 1
+    assert capsys.readouterr().err == output
+
+
+def test_the_example_is_probed_as_the_page_shows(bench: Path) -> None:
+    """A simulated device, probed by the command line: as it should be, with a broken wire, in calibration."""
+    page = (DOCS / "profiles.md").read_text(encoding="utf-8")
+    file = "device-profiles/example-et2.toml"
+    with subprocess.Popen(
+        [sys.executable, "-m", "simulators", "device", file, "--pty", "et2"], stdout=subprocess.PIPE, text=True, cwd=bench, env=HERE
+    ) as device:
+        assert device.stdout is not None
+        try:
+            url = next(line for line in device.stdout if line.startswith("ready")).split()[1]
+            said = [probed(file, bench)]
+            for signal, value in (("temperature2", "wire broken"), ("state", "calibration")):
+                request = urllib.request.Request(f"{url}/devices/device/signals/{signal}", json.dumps({"value": value}).encode())
+                urllib.request.urlopen(request, timeout=10).close()
+                said.append(probed(file, bench))
+        finally:
+            device.terminate()
+    for rows in said:
+        running_time = rows.pop("running_time")
+        assert running_time[-1] == "good"
+    rows_of_page = [fields(block) for block in PROBED.findall(page)]
+    assert len(rows_of_page) == 3
+    for told, found in zip(rows_of_page, said, strict=True):
+        told.pop("running_time", None)
+        assert told
+        assert {name: found[name] for name in told} == told
+
+
+def probed(file: str, folder: Path) -> dict[str, list[str]]:
+    """Signal -> value, quality, reason, as `devices probe` prints them."""
+    command = [sys.executable, "-m", "gateway", "devices", "probe", "--port", "./et2", "--profile", file]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=HERE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return fields(PROBED.findall(done.stdout)[0])
+
+
+def fields(table: str) -> dict[str, list[str]]:
+    """First column -> the others."""
+    rows = [re.split(r" {2,}", line.strip()) for line in table.splitlines()[1:] if line.strip()]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_every_trait_is_expressed_by_keys_that_exist() -> None:
+    page = (DOCS / "profiles.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (T\d+) \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    assert [trait for trait, _, _ in rows] == [f"T{n}" for n in range(1, 40)]
+    known = keys_of(TypeAdapter(Profile).json_schema()) | keys_of(Site.model_json_schema())
+    unknown, unused = [], []
+    for trait, keys, examples in rows:
+        named = set(re.findall(r"`(\w+)`", keys))
+        unknown += [(trait, key) for key in named - known]
+        for example in re.findall(r"`([\w-]+)`", examples):
+            text = (ROOT / "drivers/profiles" / f"{example}.toml").read_text(encoding="utf-8")
+            if not named.intersection(re.findall(r"\w+", text)):
+                unused.append((trait, example))
+    assert unknown == []
+    assert unused == []
+
+
+def keys_of(schema: dict[str, Any]) -> set[str]:
+    """All keys that files of this schema may have."""
+    return {key for model in [schema, *schema["$defs"].values()] for key in model.get("properties", {})}
 
 
 def test_dependencies_are_all_explained() -> None:
