@@ -78,11 +78,11 @@ def _scan_once(subject: Subject, effort: Effort, folder: Path) -> Run:
     with rig(subject, folder, subject.everything, scanned=SCANNED) as work:
         work.require(complete, FIRST_WORD_S, f"value of each of {SCANNED * REGISTERS} points")
         time.sleep(effort.settle_s)
-        _between_bursts(work.farm)
+        between_bursts(work.farm)
         still = work.window(effort.scan_s)
         work.farm.ask("churn 1")
         time.sleep(2 * PERIOD_MS / 1000)
-        _between_bursts(work.farm)
+        between_bursts(work.farm)
         before = newest(work)
         churn = work.window(effort.scan_s)
         stale = [point for point, value in newest(work).items() if before.get(point) == value]
@@ -96,7 +96,7 @@ def _scan_once(subject: Subject, effort: Effort, folder: Path) -> Run:
     }
 
 
-def _between_bursts(farm: Farm) -> None:
+def between_bursts(farm: Farm) -> None:
     """Half a period behind a request, so that a gateway that polls in bursts has none on the edge of the window."""
     before = farm.requests()
     end_s = time.monotonic() + 2 * PERIOD_MS / 1000
