@@ -9,12 +9,13 @@ Card numbers never leave in clear. A showing is a new value each time: the hash,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from drivers.frames_checks import compose
 from drivers.frames_values import Places, Raw, Said, condition, converter, placed_signals, reader
-from gateway.core.reading import Quality, Reading, Value
+from drivers.unasked import Unasked
+from gateway.core.reading import Quality, Reading
 from gateway.core.wire import Block, Exchange, WireClass, WirePoint
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class _Point:
         return [Reading(self._wired.point, said[0], said[1], said[2], now_s)]
 
 
-class FramesDriver:
+class FramesDriver(Unasked):
     """One device with frames of its own."""
 
     def __init__(
@@ -203,23 +204,6 @@ class FramesDriver:
                     return b""
         return b""
 
-    def start(self) -> list[Exchange]:
-        """Nothing: the line itself sends `opening`, before the device has said anything."""
-        return []
-
-    def replan(self) -> list[Block] | None:
-        """The polls never change."""
-        return None
-
-    @property
-    def learned(self) -> Mapping[str, Value]:
-        """Nothing that would have to be remembered."""
-        return {}
-
-    def clear(self, point: str) -> Exchange | None:
-        """None: no device of this kind has an input latch."""
-        return None
-
     def encode(self, signal: str, value: bool | int | float | str) -> list[Exchange]:
         """The command of an output: True is "on", False is "off", a text is the state of that name.
 
@@ -256,10 +240,6 @@ class FramesDriver:
             told += point.take(message, now_s, warming) or point.tell(now_s, warming)
         return told
 
-    def decode(self, block: Block, pdu: bytes, now_s: float) -> list[Reading]:
-        """The answer to a poll is a frame like any other."""
-        return self.hear(pdu, now_s)
-
     def _come_up(self, now_s: float) -> list[Reading]:
         self._up = True
         if now_s - self._lost_s >= SILENCE_S:
@@ -271,10 +251,6 @@ class FramesDriver:
     def _tell(self, now_s: float) -> list[Reading]:
         warming = now_s < self._warm_until_s
         return [reading for point in self._points.values() for reading in point.tell(now_s, warming)]
-
-    def fail(self, block: Block, reason: str, now_s: float) -> list[Reading]:
-        """A poll without an answer: the same as `lost`."""
-        return self.lost(reason, now_s)
 
     def lost(self, reason: str, now_s: float) -> list[Reading]:
         """Bad readings for all points, once per reason; of "port lost: why" only the first words are told."""

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drivers.unasked import Unasked
 from gateway.core.pins import PinRequest, PinState
 from gateway.core.reading import Quality, Reading, Value
-from gateway.core.wire import Block, Exchange, WirePoint
+from gateway.core.wire import Exchange, WirePoint
 
 if TYPE_CHECKING:
     from gateway.config.profile_gpio import GpioProfile, GpioSignal
@@ -28,7 +29,7 @@ class _Point:
     said: tuple[Value, Quality, str] | None = None
 
 
-class GpioDriver:
+class GpioDriver(Unasked):
     """One board of the site."""
 
     def __init__(self, device_id: str, profile: GpioProfile, unit: int, points: Sequence[WirePoint], outputs: Sequence[str] = ()) -> None:
@@ -62,14 +63,6 @@ class GpioDriver:
 
     # --- what it says -----------------------------------------------------------------
 
-    def plan(self) -> list[Block]:
-        """Nothing: lines report their edges by themselves."""
-        return []
-
-    def decode(self, block: Block, pdu: bytes, now_s: float) -> list[Reading]:
-        """Nothing: there are no blocks."""
-        return []
-
     def hear(self, message: object, now_s: float) -> list[Reading]:
         """The contact on this line, if its state is new."""
         if not isinstance(message, PinState):
@@ -82,10 +75,6 @@ class GpioDriver:
                 readings.append(Reading(point.point, said[0], now_s=now_s))
         return readings
 
-    def fail(self, block: Block, reason: str, now_s: float) -> list[Reading]:
-        """Nothing: there are no blocks."""
-        return []
-
     def lost(self, reason: str, now_s: float) -> list[Reading]:
         """All contacts are bad until the chip is read again."""
         readings = []
@@ -95,22 +84,6 @@ class GpioDriver:
                 point.said = said
                 readings.append(Reading(point.point, None, Quality.BAD, reason, now_s))
         return readings
-
-    def replan(self) -> list[Block] | None:
-        """None: there is no plan."""
-        return None
-
-    def tick(self, now_s: float) -> list[Reading]:
-        """Nothing changes by time alone."""
-        return []
-
-    def start(self) -> list[Exchange]:
-        """Nothing: outputs are set to their safe state as they are requested."""
-        return []
-
-    def clear(self, point: str) -> Exchange | None:
-        """None: a line latches nothing."""
-        return None
 
     def say_again(self, point: str) -> None:
         """The next report of this line is told even if it has not changed."""

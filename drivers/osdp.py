@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drivers.unasked import Unasked
 from gateway.core.reader import CardShown, KeysPressed, ReaderInputs, ReaderState
 from gateway.core.reading import Quality, Reading, Value
-from gateway.core.wire import Block, Exchange, WirePoint
+from gateway.core.wire import Exchange, WirePoint
 
 if TYPE_CHECKING:
     from gateway.config.profile_osdp import OsdpProfile, OsdpSignal
@@ -51,7 +52,7 @@ class _Point:
         return [Reading(self.point, said[0], now_s=now_s)]
 
 
-class OsdpDriver:
+class OsdpDriver(Unasked):
     """One reader of the site."""
 
     def __init__(
@@ -78,14 +79,6 @@ class OsdpDriver:
         return self._signals[name]
 
     # --- what it says -----------------------------------------------------------------
-
-    def plan(self) -> list[Block]:
-        """Nothing: the line asks by itself."""
-        return []
-
-    def decode(self, block: Block, pdu: bytes, now_s: float) -> list[Reading]:
-        """Nothing: a reader answers no blocks."""
-        return []
 
     def hear(self, message: object, now_s: float) -> list[Reading]:
         """Readings of a reader's report. A contact speaks when it changed, a card once for each showing."""
@@ -137,10 +130,6 @@ class OsdpDriver:
         if now_s - point.seen_s >= self._profile.entry_s:
             point.entry = b""
 
-    def fail(self, block: Block, reason: str, now_s: float) -> list[Reading]:
-        """Nothing: there are no blocks."""
-        return []
-
     def lost(self, reason: str, now_s: float) -> list[Reading]:
         """The contacts are bad until the reader reports them again; a half-typed entry is forgotten."""
         readings = []
@@ -152,23 +141,11 @@ class OsdpDriver:
                 readings.append(Reading(point.point, None, Quality.BAD, reason, now_s))
         return readings
 
-    def replan(self) -> list[Block] | None:
-        """None: there is no plan."""
-        return None
-
     def tick(self, now_s: float) -> list[Reading]:
         """No reading; digits that nobody ended with enter are forgotten."""
         for point in self._points:
             self._forget_entry(point, now_s)
         return []
-
-    def start(self) -> list[Exchange]:
-        """Nothing: a reader is set up with its maker's tool."""
-        return []
-
-    def clear(self, point: str) -> Exchange | None:
-        """None: a reader latches no input."""
-        return None
 
     def say_again(self, point: str) -> None:
         """The next report tells this contact's state even if it has not changed."""

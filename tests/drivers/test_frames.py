@@ -100,8 +100,8 @@ def test_a_lost_device_is_said_once_and_its_values_come_back() -> None:
     assert told(device.lost("no answer", 20.0)) == {"co2": (None, "no answer")}
     assert device.lost("no answer", 21.0) == []
     assert device.tick(22.0) == []
-    assert told(device.fail(device.plan()[0], "port lost", 23.0)) == {"co2": (None, "port lost")}
-    assert told(device.decode(device.plan()[0], MH_Z19B, 24.0)) == {"co2": (544, "good")}
+    assert told(device.lost("port lost", 23.0)) == {"co2": (None, "port lost")}
+    assert told(device.hear(MH_Z19B, 24.0)) == {"co2": (544, "good")}
 
 
 def test_values_are_uncertain_while_the_device_warms_up_and_not_after_a_short_loss() -> None:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from drivers.modbus import ModbusDriver
 from drivers.modbus_framing import framing_for
-from gateway.bus.line import Line
 from gateway.bus.serial_line import SerialLine, SerialSettings
 from gateway.bus.tcp_line import TcpLine
 from gateway.core.reading import Quality, Reading
 from gateway.core.wire import Block, Failure, Outcome, WireClass, WirePoint
 from tests.drivers.golden import profile
 from tests.field.device import null_modem, rtu_device, tcp_device
-from tests.gateway.bus.wires import until
+from tests.gateway.bus.wires import running, until
 from tests.real_parts import need
 
 
@@ -44,16 +41,6 @@ class Decoding:
 
     def reason(self, point: str) -> str:
         return self.readings[point].reason if point in self.readings else ""
-
-
-@asynccontextmanager
-async def running(line: Line) -> AsyncIterator[Line]:
-    task = asyncio.get_running_loop().create_task(line.run())
-    try:
-        yield line
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 PANIC = WirePoint("panic", "di1", WireClass.PANIC, 0.05)

@@ -12,8 +12,8 @@ import struct
 import termios
 import time
 import tty
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from gateway.bus import push_line
 from gateway.bus.push_line import Opener, PushDevice, PushLine, SerialPort, TcpPeer
 from gateway.bus.serial_line import SerialSettings
 from gateway.core.wire import Block, Exchange, Failure, Outcome, WireClass
-from tests.gateway.bus.wires import until
+from tests.gateway.bus.wires import running, until
 
 SETTINGS = SerialSettings(9600)
 POLL = Block("dev", "poll", 1, b"?", 3, 0.02, 0.02, WireClass.STATE, 0.1, ("p",))
@@ -117,17 +117,6 @@ def port_at(link: Path) -> Iterator[Port]:
         yield port
     finally:
         port.unplug()
-
-
-@asynccontextmanager
-async def running(line: PushLine) -> AsyncIterator[PushLine]:
-    task = asyncio.get_running_loop().create_task(line.run())
-    try:
-        yield line
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled(), task.exception()
 
 
 def line_on(where: Path | Opener, sink: Sink, silent_s: float = 0.0, **more: object) -> PushLine:

@@ -13,10 +13,8 @@ import pytest
 
 from gateway.bus import serial_line, tcp_line
 from tests.gateway.bus.test_serial_line import line_on
-from tests.gateway.bus.test_serial_line import running as serial_running
 from tests.gateway.bus.test_tcp_line import free_port, line_to
-from tests.gateway.bus.test_tcp_line import running as tcp_running
-from tests.gateway.bus.wires import Device, Sink, Units, block, pty_wire, tcp_wire, until
+from tests.gateway.bus.wires import Device, Sink, Units, block, pty_wire, running, tcp_wire, until
 
 CYCLES = int(os.environ.get("RETURN_CYCLES", "40"))
 
@@ -30,7 +28,7 @@ def descriptors() -> int:
 async def test_a_converter_pulled_out_many_times_leaks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serial_line, "REOPEN_S", 0.01)
     sink, units, link = Sink(), Units({1: Device()}), tmp_path / "port"
-    async with serial_running(line_on(link, [block()], sink)) as line:
+    async with running(line_on(link, [block()], sink)) as line:
         counts = []
         for _ in range(CYCLES):
             good = sink.good("a")
@@ -51,7 +49,7 @@ async def test_a_peer_that_restarts_many_times_leaks_nothing(monkeypatch: pytest
     monkeypatch.setattr(tcp_line, "BACKOFF_MOST_S", 0.02)
     monkeypatch.setattr(tcp_line, "BACKOFF_FIRST_S", 0.01)
     sink, units, port = Sink(), Units({1: Device()}), free_port()
-    async with tcp_running(line_to(port, [block()], sink)):
+    async with running(line_to(port, [block()], sink)):
         counts = []
         for _ in range(CYCLES):
             good = sink.good("a")

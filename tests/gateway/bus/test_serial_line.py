@@ -6,8 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,20 +21,9 @@ from gateway.config.profile import SerialDefaults
 from gateway.config.site import SerialBus, TcpBus
 from gateway.core.errors import PortLost
 from gateway.core.wire import Block, Exchange, Failure, Outcome, WireClass
-from tests.gateway.bus.wires import Device, Sink, Units, block, pty_wire, until, write_coil
+from tests.gateway.bus.wires import Device, Sink, Units, block, pty_wire, running, until, write_coil
 
 FAST = SerialSettings(115200)
-
-
-@asynccontextmanager
-async def running(line: SerialLine) -> AsyncIterator[SerialLine]:
-    task = asyncio.get_running_loop().create_task(line.run())
-    try:
-        yield line
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled(), task.exception()
 
 
 def line_on(link: Path, blocks: Sequence[Block], sink: Sink, settings: SerialSettings = FAST) -> SerialLine:

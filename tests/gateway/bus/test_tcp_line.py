@@ -6,8 +6,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,18 +14,7 @@ from drivers.modbus_framing import framing_for
 from gateway.bus.schedule import QUEUE_MOST
 from gateway.bus.tcp_line import TcpLine
 from gateway.core.wire import Block, Exchange, Failure, Outcome
-from tests.gateway.bus.wires import Device, Sink, Units, block, tcp_wire, until, write_coil
-
-
-@asynccontextmanager
-async def running(line: TcpLine) -> AsyncIterator[TcpLine]:
-    task = asyncio.get_running_loop().create_task(line.run())
-    try:
-        yield line
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled(), task.exception()
+from tests.gateway.bus.wires import Device, Sink, Units, block, running, tcp_wire, until, write_coil
 
 
 def line_to(port: int, blocks: Sequence[Block], sink: Sink) -> TcpLine:

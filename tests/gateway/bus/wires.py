@@ -15,10 +15,11 @@ import threading
 import time
 import tty
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from gateway.core.wire import Block, Exchange, Failure, Outcome, WireClass
 
@@ -261,6 +262,27 @@ class Sink:
 
     def link(self, device: str) -> tuple[bool, str] | None:
         return next(((up, reason) for name, up, reason in reversed(self.links) if name == device), None)
+
+
+class Runs(Protocol):
+    """A line, as far as a test runs it."""
+
+    async def run(self) -> None: ...
+
+
+L = TypeVar("L", bound=Runs)
+
+
+@asynccontextmanager
+async def running(line: L) -> AsyncIterator[L]:
+    """A line at work; it must end by being cancelled, and by nothing else."""
+    task = asyncio.get_running_loop().create_task(line.run())
+    try:
+        yield line
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled(), task.exception()
 
 
 async def until(holds: Callable[[], object], seconds: float = 5.0) -> None:
