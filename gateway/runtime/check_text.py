@@ -17,6 +17,7 @@ def promise_lines(judged: Judgement) -> list[str]:
         points = [point for point in judged.points if point.bus == bus]
         width = max((len(point.point) for point in points), default=0)
         out += [f"  {point.point:{width}}  {_ms(point.delay_s):>8}  {_class(point):13} every {_ms(point.period_s)}" for point in points]
+    out += [f"bus {bus}: its devices report by themselves, nothing is asked in turn" for bus in judged.unasked]
     return out
 
 

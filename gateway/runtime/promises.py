@@ -11,7 +11,7 @@ from gateway.bus.promise import LinePromise, Wire, promise
 from gateway.config.settings import Problem, Settings, problem_at
 from gateway.config.toml_lines import KeyPath
 from gateway.core.wire import Block, WireClass
-from gateway.runtime.equipment import drivers_of, plans_of, writing_buses
+from gateway.runtime.equipment import POLLED, drivers_of, plans_of, writing_buses
 
 if TYPE_CHECKING:
     from gateway.config.profile import SerialDefaults
@@ -40,6 +40,7 @@ class Judgement:
     """All lines of a site: (bus) -> share of its time that is used, the points' promises, and what cannot be accepted."""
 
     lines: dict[str, LinePromise] = field(default_factory=dict)
+    unasked: list[str] = field(default_factory=list)  # buses whose devices speak by themselves: nothing is sampled there
     points: list[PointPromise] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
@@ -65,7 +66,10 @@ def judge(settings: Settings, plans: Mapping[str, Sequence[Block]], writing: fro
     kinds = {name: point.kind for name, point in settings.points.items()}
     for index, bus in enumerate(settings.site.buses):
         blocks = plans.get(bus.id)
-        if not blocks or bus.transport not in ("rtu", "ascii", "tcp", "rtu-tcp"):
+        if bus.transport not in POLLED:
+            out.unasked.append(bus.id)
+            continue
+        if not blocks:
             continue
         first = next(device for device in settings.site.devices if device.bus == bus.id)
         wire = wire_of(bus, settings.profiles[first.profile].serial)
