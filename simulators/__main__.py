@@ -1,4 +1,4 @@
-"""campus-sim: the simulated field of a school, one device, a camera, or a broker.
+"""campus-sim: the simulated field of a school, one device, a camera, a card reader, or a broker.
 
 Each program prints one line that begins with `ready` when it can be used, and ends with Ctrl-C. What a person can put right is said
 in one line, with exit code 2.
@@ -16,14 +16,17 @@ from pathlib import Path
 
 from simulators.broker import KINDS, Broker
 from simulators.errors import SimError
-from simulators.profiles import OWN_FOLDER, Profile, load, read
-from simulators.site import BusPlan, SitePlan, read_site
+from simulators.library import AnyProfile, load_any, read_any
+from simulators.profiles import OWN_FOLDER, Profile
+from simulators.site import ON_A_LINE, ON_TCP, BusPlan, SitePlan, read_site
 
 EPILOG = """examples:
   campus-sim school site.toml --http 8600          every bus and device of a site file
   curl -d '{"press_ms": 300}' http://127.0.0.1:8600/points/panic-gatehouse
   campus-sim device honeywell-xnx --pty /tmp/xnx --unit 2 --http 8600
   mbpoll -1 -m rtu -a 2 -b 19200 -P none -t 4:float -B -r 3 /tmp/xnx
+  campus-sim device rdm6300 --pty /tmp/reader --http 8600
+  curl -d '{"value": "0A1B2C3D4E"}' http://127.0.0.1:8600/points/card
   campus-sim broker --kind mosquitto --port 1883
   campus-sim camera --help
 """
@@ -32,8 +35,8 @@ EPILOG = """examples:
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="campus-sim",
-        description="Plays the field of a school on real wires: Modbus devices over TCP and serial lines, cameras, and MQTT brokers. "
-        "Needs no gateway; any Modbus master, player or MQTT client can use it.",
+        description="Plays the field of a school on real wires: devices over TCP and serial lines (Modbus, frames of their own, OSDP), "
+        "cameras, and MQTT brokers. Needs no gateway; any Modbus master, player or MQTT client can use it.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -56,8 +59,14 @@ def parser() -> argparse.ArgumentParser:
     )
     device.add_argument("profile", metavar="PROFILE", help="id of a device profile, or the path of a profile file")
     wire = device.add_mutually_exclusive_group(required=True)
-    wire.add_argument("--tcp", metavar="HOST:PORT", help="listen for Modbus TCP here; port 0 takes a free one")
+    wire.add_argument("--tcp", metavar="HOST:PORT", help="listen here; port 0 takes a free one")
     wire.add_argument("--pty", type=Path, metavar="LINK", help="a serial line: symlink to a pty, paced at the baud rate")
+    device.add_argument(
+        "--transport",
+        choices=(*ON_TCP, *ON_A_LINE),
+        help="what goes over the wire; default: tcp or rtu for Modbus, else what the profile speaks there",
+    )
+    device.add_argument("--key-file", type=Path, metavar="FILE", help="of an OSDP reader: 32 hex digits; default: as delivered")
     device.add_argument("--unit", type=int, metavar="N", help="unit id; default: the profile's factory setting")
     device.add_argument("--baud", type=int, help="default: the profile's factory setting")
     _add_play_options(device)
@@ -74,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     _add_ready_option(broker)
 
     programs.add_parser("camera", help="one camera (RTSP)", add_help=False)
+    programs.add_parser("reader", help="one card reader (OSDP), worked from the keyboard", add_help=False)
     return top
 
 
@@ -92,8 +102,8 @@ def _add_ready_option(program: argparse.ArgumentParser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs one program; returns its exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["camera"]:
-        return _camera(argv[1:])
+    if argv[:1] in (["camera"], ["reader"]):
+        return _program_of_its_own(argv[0], argv[1:])
     given = parser().parse_args(argv)
     programs = {"school": _school, "device": _device, "broker": _broker}
     try:
@@ -115,19 +125,31 @@ def _device(given: argparse.Namespace) -> int:
 
     profile = _profile(given)
     if given.pty:
-        bus = BusPlan("bench", "rtu", link=given.pty.absolute(), baud=given.baud or profile.baud)
+        bus = BusPlan("bench", _transport(given, profile, ON_A_LINE), link=given.pty.absolute(), baud=given.baud or profile.baud)
     else:
         host, _, port = given.tcp.rpartition(":")
         if not host or not port.isdigit():
             raise SimError(f"--tcp takes HOST:PORT, not {given.tcp!r}")
-        bus = BusPlan("bench", "tcp", host=host, port=int(port))
+        bus = BusPlan("bench", _transport(given, profile, ON_TCP), host=host, port=int(port))
     unit = profile.unit if given.unit is None else given.unit
-    return asyncio.run(_play(lone_device(profile, unit, bus), given, cameras=False))
+    return asyncio.run(_play(lone_device(profile, unit, bus, given.key_file), given, cameras=False))
 
 
-def _profile(given: argparse.Namespace) -> Profile:
+def _profile(given: argparse.Namespace) -> AnyProfile:
     path = Path(given.profile)
-    return read(path) if path.suffix == ".toml" else load(given.profile, [given.profiles or OWN_FOLDER])
+    return read_any(path) if path.suffix == ".toml" else load_any(given.profile, [given.profiles or OWN_FOLDER])
+
+
+def _transport(given: argparse.Namespace, profile: AnyProfile, possible: tuple[str, ...]) -> str:
+    """What goes over the wire: as given, else the first of the possible ones that the profile speaks."""
+    if given.transport and given.transport not in possible:
+        raise SimError(f"--transport {given.transport} does not go over this wire; it takes {', '.join(possible)}")
+    spoken = [each for each in possible if each in profile.transports]
+    if not spoken and not given.transport:
+        if isinstance(profile, Profile):
+            return possible[0]
+        raise SimError(f"{profile.id} speaks {', '.join(profile.transports)}, none of which goes over this wire")
+    return str(given.transport or spoken[0])
 
 
 async def _play(plan: SitePlan, given: argparse.Namespace, cameras: bool) -> int:
@@ -168,13 +190,14 @@ def _broker(given: argparse.Namespace) -> int:
     raise SimError(f"{broker.kind} ended by itself (log: {broker.log})")
 
 
-def _camera(argv: list[str]) -> int:
+def _program_of_its_own(name: str, argv: list[str]) -> int:
+    """A part that needs libraries of its own, and has its own arguments."""
     try:
-        camera = importlib.import_module("simulators.camera")
+        module = importlib.import_module({"camera": "simulators.camera", "reader": "simulators.osdp_reader"}[name])
     except ImportError as error:
-        print(f"campus-sim: the camera is not there: {error}", file=sys.stderr)
+        print(f"campus-sim: the {name} is not there: {error}", file=sys.stderr)
         return 2
-    return int(camera.main(argv) or 0)
+    return int(module.main(argv) or 0)
 
 
 def _say_ready(line: str, ready_fd: int | None) -> None:

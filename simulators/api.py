@@ -5,6 +5,7 @@
     POST   /points/{id}                        {"value": ...} or {"press_ms": 300}
     GET    /devices                            device id -> bus, unit, profile, fault, signals with their values
     POST   /devices/{id}/signals/{signal}      {"value": ...}
+    POST   /devices/{id}/say                   {"hex": "02 30 ..."}: these very bytes, from a device with frames of its own
     POST   /devices/{id}/fault                 {"kind": "silent", "ms": 0, "code": 4}; DELETE heals
     POST   /devices/{id}/restart               power off and on
     POST   /buses/{id}/unplug, /buses/{id}/plug
@@ -92,6 +93,12 @@ class _Api:
                 return _done(self.school.set_signal(request.path_params["id"], request.path_params["signal"], value))
         raise ValueError('give {"value": ...}')
 
+    async def say(self, request: Request) -> JSONResponse:
+        match await _body(request):
+            case {"hex": str(digits), **rest} if not rest:
+                return _done(self.school.say(request.path_params["id"], bytes.fromhex(digits)))
+        raise ValueError('give {"hex": "02 30 ..."}')
+
     async def set_fault(self, request: Request) -> JSONResponse:
         body = await _body(request)
         if not isinstance(body.get("kind"), str) or not set(body) <= {"kind", "ms", "code"}:
@@ -150,6 +157,7 @@ def application(school: School) -> Starlette:
         ("POST", "/points/{id}", api.set_point),
         ("GET", "/devices", api.devices),
         ("POST", "/devices/{id}/signals/{signal}", api.set_signal),
+        ("POST", "/devices/{id}/say", api.say),
         ("POST", "/devices/{id}/fault", api.set_fault),
         ("DELETE", "/devices/{id}/fault", api.heal),
         ("POST", "/devices/{id}/restart", api.restart),

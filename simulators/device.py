@@ -1,7 +1,8 @@
 """A simulated Modbus device: a memory shaped by a profile, values in it, and answers out of it.
 
 No wire and no task in here: `answer()` takes a request's data unit and gives the reply's. Time is the monotonic clock in ns; it is only
-used to note when something changed and was read, and to step the heartbeat. Calls from several threads are safe.
+used to note when something changed and was read, to step the heartbeat, and to end pulses and starve watchdogs: what time alone changes
+is seen at the next look at the device. Calls from several threads are safe.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulators import encode, modbus
+from simulators.device_writes import Hit, Rules, coil_word
 from simulators.encode import Value
 from simulators.faults import Fault
 from simulators.healthy import healthy
-from simulators.profiles import Profile, Signal
+from simulators.memory import Memory
+from simulators.profiles import Profile
+from simulators.signals import Signal, Write
 
 BEATS_PER_LIMIT = 3  # a heartbeat steps three times in the time that its profile allows (XNX: 5 s)
+FEEDS_MISSED = 3  # a watchdog trips after three times the period in which it wants to be fed
+MOMENTARY_MS = 1000  # how long an output that has no "off" stays on
 
 OnChange = Callable[["Device", str, Value, int], None]
 
@@ -32,13 +38,14 @@ class Change:
 
 @dataclass(slots=True)
 class Traffic:
-    """What masters asked of a device."""
+    """What masters asked of a device. ignored: writes that it took without effect, for it is locked or not in remote mode."""
 
     requests: int = 0
     exceptions: int = 0
     writes: int = 0
     by_function: dict[int, int] = field(default_factory=dict)
     last_request_ns: int | None = None
+    ignored: int = 0
 
 
 class Device:
@@ -58,49 +65,63 @@ class Device:
         self.changes: dict[str, Change] = {}
         self._clock_ns = clock_ns
         self._lock = threading.RLock()
-        self._memory: dict[str, dict[int, int]] = {"coil": {}, "discrete": {}, "holding": {}, "input": {}}
-        self._unread: set[str] = set()
-        self._at_rest: dict[str, bool] = {}
-        self._clears: dict[tuple[str, int], list[Signal]] = {}
+        self._memory = Memory(profile, unit)
+        self._healthy = healthy(profile)
+        self._rules = Rules(profile)
+        self._readable = {area: _spans(profile, area) for area in ("coil", "discrete", "holding", "input")}
+        self._exact = {(block.area, block.address, block.count) for block in profile.exact_blocks}
+        self._exact_areas = {block.area for block in profile.exact_blocks}
+        self._followers: dict[str, list[Signal]] = {}  # counters and latches by the contact of their input
         for signal in profile.signals.values():
-            if signal.clear:
-                self._clears.setdefault((signal.clear.area, signal.clear.address), []).append(signal)
-        self._writable = {
-            (s.area, s.address + i) for s in profile.signals.values() if s.kind == "output" and s.area in ("coil", "holding")
-            for i in range(s.size)
-        } | set(self._clears)  # fmt: skip
-        self._readable = {area: _spans(profile, area, self._writable) for area in self._memory}
-        self._begin_ns = clock_ns()
-        for name, value in _exponents_first(profile, healthy(profile)):
-            self._store(profile.signals[name], value)
-        self._show_identity()
+            contact = self._contact(signal)
+            if contact is not None and contact is not signal:
+                self._followers.setdefault(contact.name, []).append(signal)
+        self._read_clears = [signal for signal in profile.signals.values() if signal.read_clears]
+        self._outputs = [signal for signal in profile.signals.values() if signal.kind == "output"]
+        self._at_rest: dict[str, bool] = {}
+        self._unread: set[str] = set()
+        self._safe_words: dict[str, int] = {}
+        self._power_on(clock_ns())
+
+    def _power_on(self, at_ns: int) -> None:
+        self._begin_ns = self._fed_ns = at_ns
+        self._fed_word: int | None = None
+        self._starved = False
+        self._ends_ns: dict[str, int] = {}  # when an output goes back by itself
+        self._written_ns: dict[Write, int] = {}  # when a key was last written
+        self._memory.power_on(self._healthy)
 
     # --- values ------------------------------------------------------------------------------------
 
     def get(self, name: str) -> Value:
         """Present value of a signal. KeyError when there is none of that name."""
         with self._lock:
-            self._beat()
-            signal = self.profile.signals[name]
-            memory = self._memory[signal.area]
-            return encode.decode(signal, [memory.get(signal.address + i, 0) for i in range(signal.size)], self._exponent(signal))
+            self._pass_time()
+            return self._memory.get(name)
 
     def set(self, name: str, value: Value) -> int:
         """Sets a signal, as its sensor would; returns when. ValueError for a value that it cannot hold.
 
         A contact that leaves its rest also steps the counter and sets the latch of the same input (di1, di1_count, di1_latched).
+        A signal that is made from others sets those.
         """
         with self._lock:
             at_ns = self._clock_ns()
-            signal = self.profile.signals[name]
-            changed = {name: value}
-            if signal.kind == "contact" and bool(value) != self._rest(name) and self.get(name) == self._rest(name):
-                changed |= self._counted(signal)
+            signals = self.profile.signals
+            changed = self._memory.meant(name, value)
+            for each, new in list(changed.items()):
+                rest = self._rest(each)
+                if signals[each].kind == "contact" and not isinstance(new, str) and bool(new) != rest and self.get(each) == rest:
+                    changed |= self._counted(signals[each])
             if self.profile.heartbeat and name == self.profile.heartbeat.signal:
                 self._begin_ns = at_ns
             for each, new in changed.items():
-                self._store(self.profile.signals[each], new)
+                self._ends_ns.pop(each, None)
+                self._memory.store(each, new)
                 self._mark(each, at_ns)
+            if name not in changed:
+                changed[name] = value
+                self._mark(name, at_ns)
         self._tell(changed, at_ns)
         return at_ns
 
@@ -123,30 +144,33 @@ class Device:
             contact = self._contact(self.profile.signals[name])
             if contact is None:
                 return at_ns
-            self._store(contact, self._rest(contact.name))
-            self._unread.discard(contact.name)  # what nobody has read by now, nobody will
-        self._tell({contact.name: self._rest(contact.name)}, at_ns)
+            rested = self._memory.meant(contact.name, self._rest(contact.name))
+            for each, value in rested.items():
+                self._memory.store(each, value)
+                self._unread.discard(each)  # what nobody has read by now, nobody will
+            self._unread.discard(contact.name)
+        self._tell({contact.name: self._rest(contact.name)} | rested, at_ns)
         return at_ns
 
     def rest(self, name: str, closed: bool) -> None:
         """How a contact stands when nothing happens: closed where the site wires it normally closed."""
         with self._lock:
             self._at_rest[name] = closed
-            self._store(self.profile.signals[name], closed)
+            self._to_rest(name)
 
     def restart(self) -> int:
         """Power off and on: counters at 0, latches released, contacts at rest. Returns when."""
         with self._lock:
-            at_ns = self._begin_ns = self._clock_ns()
-            for name, value in _exponents_first(self.profile, healthy(self.profile)):
-                self._store(self.profile.signals[name], self._at_rest.get(name, value))
-            self._show_identity()
+            at_ns = self._clock_ns()
+            self._power_on(at_ns)
+            for name in self._at_rest:
+                self._to_rest(name)
         return at_ns
 
     # --- the wire's side ---------------------------------------------------------------------------
 
     def answer(self, pdu: bytes) -> bytes:
-        """Reply data unit to a request's data unit; an exception reply where the real device would refuse."""
+        """Reply data unit to a request's data unit; an exception reply where the real device would refuse; empty for no answer."""
         written: dict[str, Value] = {}
         with self._lock:
             at_ns = self._clock_ns()
@@ -159,8 +183,8 @@ class Device:
                     raise modbus.Refused(self.fault.code)
                 request = modbus.parse_request(pdu)
                 if request.writes:
-                    written = self._write(request)
-                    reply = modbus.write_reply(pdu)
+                    written, form, ack = self._write(request, at_ns)
+                    reply = modbus.write_reply(pdu, form, ack)
                 else:
                     reply = self._read(request, at_ns)
             except modbus.Refused as refused:
@@ -172,14 +196,19 @@ class Device:
     def _read(self, request: modbus.Request, at_ns: int) -> bytes:
         self._check_limits(request)
         begin, end = request.address, request.address + request.count
-        if not any(low <= begin and end <= high for low, high in self._readable[request.area]):
+        if request.area in self._exact_areas:
+            self._check_exact(request)
+        elif not any(low <= begin and end <= high for low, high in self._readable[request.area]):
             raise modbus.Refused(modbus.ILLEGAL_ADDRESS)
-        self._beat()
+        self._pass_time()
         for name in [name for name in self._unread if self._lies_in(name, request.area, begin, end)]:
             self._unread.discard(name)
             self.changes[name].first_read_ns = at_ns
-        memory = self._memory[request.area]
-        return modbus.read_reply(request, [memory.get(address, 0) for address in range(begin, end)])
+        reply = modbus.read_reply(request, self._memory.words(request.area, begin, request.count))
+        for signal in self._read_clears:
+            if self._lies_in(signal.name, request.area, begin, end):
+                self._memory.store(signal.name, self._healthy[signal.name])
+        return reply
 
     def _check_limits(self, request: modbus.Request) -> None:
         limits = self.profile
@@ -190,37 +219,81 @@ class Device:
         if refused:
             raise modbus.Refused(modbus.ILLEGAL_VALUE)
 
-    def _write(self, request: modbus.Request) -> dict[str, Value]:
-        """Takes a write: outputs follow it, latches are released by it. Returns the signals that changed."""
-        targets = range(request.address, request.address + request.count)
-        if not all((request.area, address) in self._writable for address in targets):
-            raise modbus.Refused(modbus.ILLEGAL_ADDRESS)
+    def _check_exact(self, request: modbus.Request) -> None:
+        if (request.area, request.address, request.count) in self._exact:
+            return
+        starts = any((area, address) == (request.area, request.address) for area, address, _ in self._exact)
+        raise modbus.Refused(modbus.ILLEGAL_VALUE if starts else modbus.ILLEGAL_ADDRESS)
+
+    def _write(self, request: modbus.Request, at_ns: int) -> tuple[dict[str, Value], str, int | None]:
+        """Takes a write. Returns the signals that changed, and the form of the answer with the word that it carries."""
+        hits = self._rules.hits(request)
+        self._pass_time()
         self.traffic.writes += 1
-        outputs = [s for s in self.profile.signals.values() if s.kind == "output" and s.area == request.area]
-        touched = [s.name for s in outputs if s.address < targets.stop and targets.start < s.address + s.size]
-        memory = self._memory[request.area]
-        for address, value in zip(targets, request.values, strict=True):
-            for signal in self._clears.get((request.area, address), ()):
-                if signal.clear and (value == signal.clear.value if request.area == "holding" else value == bool(signal.clear.value)):
-                    self._store(signal, False)
-                    touched.append(signal.name)
-            if any(s.address <= address < s.address + s.size for s in outputs):
-                memory[address] = value
-        return {name: self.get(name) for name in touched}
+        acting = [hit for hit in hits if hit.rule.acts(hit.words)]
+        touched: list[str] = []
+        for hit in acting:
+            touched += self._do(hit, request.address, at_ns)
+        form, ack = (acting or hits)[0].rule.reply
+        return {name: self._memory.get(name) for name in touched}, form, ack
+
+    def _do(self, hit: Hit, begin: int, at_ns: int) -> list[str]:
+        """What one rule does with its part of a write that begins at this address. Returns the signals that it touched."""
+        rule, signal = hit.rule, hit.rule.signal
+        if rule.write is not None:
+            return self._fixed(hit, at_ns)
+        assert signal is not None
+        assert rule.how is not None
+        if not self._obeys(signal, at_ns):
+            self.traffic.ignored += 1
+            return []
+        self._ends_ns.pop(signal.name, None)
+        if rule.does == "value":
+            first = signal.address + max(0, begin - rule.address)
+            for i, word in enumerate(hit.words):
+                self._memory.put(signal.area, first + i, int(word == modbus.COIL_ON) if rule.area == "coil" else word)
+            return [signal.name]
+        if rule.pulse is not None:
+            self._ends_ns[signal.name] = at_ns + (hit.words[0] - rule.pulse.base) * rule.pulse.unit_ms * 1_000_000
+            self._memory.store(signal.name, True)
+            return [signal.name]
+        on = rule.how.on if rule.area != "coil" or rule.how.on is None else coil_word(rule.how.on)
+        self._memory.store(signal.name, hit.words[0] == on)
+        if rule.how.off is None:
+            self._ends_ns[signal.name] = at_ns + MOMENTARY_MS * 1_000_000
+        return [signal.name]
+
+    def _fixed(self, hit: Hit, at_ns: int) -> list[str]:
+        """A write with a fixed meaning."""
+        rule = hit.rule
+        assert rule.write is not None
+        self._written_ns[rule.write] = at_ns
+        if rule.does == "feed" and (rule.alternate is None or hit.words[0] != self._fed_word):
+            self._fed_word = hit.words[0]
+            self._fed_ns, self._starved = at_ns, False
+        if rule.does == "safe" and rule.signal is not None:
+            self._safe_words[rule.signal.name] = hit.words[0]
+        if rule.does != "clear" or rule.signal is None:
+            return []
+        released = [rule.signal.name]
+        if rule.write.whole_device:
+            released = [signal.name for signal in self.profile.signals.values() if signal.kind == "latched"]
+        for name in released:
+            self._memory.store(name, self._healthy[name])
+        return released
+
+    def _obeys(self, signal: Signal, at_ns: int) -> bool:
+        """False while it is not in remote mode, or was not unlocked in time and in order."""
+        how = signal.write
+        if how is None:
+            return True
+        if how.remote_when is not None and not self._memory.holds(how.remote_when):
+            return False
+        keys = [self._written_ns.get(write) for write in how.before]
+        times = [key for key in keys if key is not None]
+        return len(times) == len(keys) and times == sorted(times) and all(at_ns - each <= how.within_ms * 1_000_000 for each in times)
 
     # --- inside ------------------------------------------------------------------------------------
-
-    def _store(self, signal: Signal, value: Value) -> None:
-        memory = self._memory[signal.area]
-        for i, (mask, bits) in enumerate(encode.encode(signal, value, self._exponent(signal))):
-            address = signal.address + i
-            memory[address] = memory.get(address, 0) & ~mask | bits
-
-    def _exponent(self, signal: Signal) -> int:
-        if not signal.exponent_from:
-            return 0
-        value = self.get(signal.exponent_from)
-        return int(value) if isinstance(value, int | float) else 0
 
     def _mark(self, name: str, at_ns: int) -> None:
         self.changes[name] = Change(at_ns)
@@ -232,7 +305,13 @@ class Device:
                 call(self, name, value, at_ns)
 
     def _rest(self, name: str) -> bool:
+        if self.profile.signals[name].kind != "contact":
+            return False
         return self._at_rest.get(name, False)
+
+    def _to_rest(self, name: str) -> None:
+        for each, value in self._memory.meant(name, self._at_rest[name]).items():
+            self._memory.store(each, value)
 
     def _contact(self, signal: Signal) -> Signal | None:
         """The contact of the input that a signal belongs to: di1 for di1_count and di1_latched."""
@@ -241,59 +320,73 @@ class Device:
 
     def _counted(self, contact: Signal) -> dict[str, Value]:
         """What the counters and latches of this input show after one more edge."""
-        counted: dict[str, Value] = {}
-        for signal in self.profile.signals.values():
-            if signal is not contact and self._contact(signal) is contact:
-                counted[signal.name] = True if signal.kind == "latched" else self._next_count(signal)
-        return counted
+        followers = self._followers.get(contact.name, ())
+        return {signal.name: True if signal.kind == "latched" else self._next_count(signal) for signal in followers}
 
-    def _next_count(self, signal: Signal) -> int:
+    def _next_count(self, signal: Signal) -> Value:
         """A counter's next value; it wraps to 0 as a real one does."""
         value = self.get(signal.name)
-        count = int(value) if isinstance(value, int | float) else 0
-        return (count + 1) & encode.field_mask(signal)
+        if encode.is_bool(signal) or signal.scale != 1.0 or signal.type == "f32" or not isinstance(value, int):
+            return value
+        most = 10 ** (4 * signal.size) - 1 if signal.type in ("bcd16", "bcd32") else encode.field_mask(signal)
+        return 0 if value >= most else value + 1
 
-    def _beat(self) -> None:
-        """Brings the heartbeat up to the present."""
-        heartbeat = self.profile.heartbeat
-        if heartbeat is None or (self.fault and self.fault.kind == "frozen"):
+    def _pass_time(self) -> None:
+        """Brings what time alone changes up to the present: the heartbeat, pulses, a watchdog that nobody feeds."""
+        if self._ends_ns:
+            now_ns = self._clock_ns()
+            for name in [name for name, end_ns in self._ends_ns.items() if now_ns >= end_ns]:
+                del self._ends_ns[name]
+                self._memory.store(name, False)
+                self._tell({name: False}, now_ns)
+        if self.profile.feed is not None:
+            self._starve(self.profile.feed.every_s)
+        if self.profile.heartbeat is not None:
+            self._beat(self.profile.signals[self.profile.heartbeat.signal], self.profile.heartbeat.within_s)
+
+    def _starve(self, every_s: float) -> None:
+        """Sets all outputs to their safe values when the watchdog was not fed; they stay until it is fed and they are written."""
+        now_ns = self._clock_ns()
+        if self._starved or now_ns - self._fed_ns <= FEEDS_MISSED * every_s * 1e9:
             return
-        signal = self.profile.signals[heartbeat.signal]
-        if encode.is_bool(signal) or signal.type in ("f32", "text"):
+        self._starved = True
+        for signal in self._outputs:
+            word = self._safe_words.get(signal.name)
+            value = self._healthy[signal.name] if word is None else bool(word) if encode.is_bool(signal) else word
+            self._ends_ns.pop(signal.name, None)
+            self._memory.store(signal.name, value)
+            self._tell({signal.name: value}, now_ns)
+
+    def _beat(self, signal: Signal, within_s: float) -> None:
+        if (self.fault and self.fault.kind == "frozen") or signal.type in ("f32", "text"):
             return
-        period_ns = int(heartbeat.within_s * 1e9 / BEATS_PER_LIMIT)
+        period_ns = int(within_s * 1e9 / BEATS_PER_LIMIT)
         steps = (self._clock_ns() - self._begin_ns) // period_ns
-        if steps:
-            self._begin_ns += steps * period_ns
-            memory = self._memory[signal.area]
-            raw = encode.to_raw(signal, encode.decode(signal, [memory.get(signal.address + i, 0) for i in range(signal.size)]))
-            self._store(signal, (raw + steps) & encode.field_mask(signal) & 0x7FFF)
-
-    def _show_identity(self) -> None:
-        """The register that says what this is; where its low byte is free, it holds the unit id (XNX: 0x24, unit)."""
-        identity = self.profile.identity
-        if identity is None:
+        if not steps:
             return
-        memory = self._memory[identity.area]
-        rest = self.unit if identity.mask == 0xFF00 else memory.get(identity.address, 0)
-        memory[identity.address] = identity.expect & identity.mask | rest & ~identity.mask & 0xFFFF
+        self._begin_ns += steps * period_ns
+        value = self._memory.get(signal.name)
+        if encode.is_bool(signal):
+            self._memory.store(signal.name, bool(value) != bool(steps % 2))
+        elif isinstance(value, int):
+            self._memory.store(signal.name, (value + steps) & encode.field_mask(signal) & 0x7FFF)
 
     def _lies_in(self, name: str, area: str, begin: int, end: int) -> bool:
         signal = self.profile.signals[name]
+        if signal.made_from:
+            return any(self._lies_in(source, area, begin, end) for source in signal.made_from)
         return signal.area == area and begin <= signal.address and signal.address + signal.size <= end
 
 
-def _exponents_first(profile: Profile, values: dict[str, Value]) -> list[tuple[str, Value]]:
-    """The values in an order in which each one's exponent is there before it."""
-    return sorted(values.items(), key=lambda item: bool(profile.signals[item[0]].exponent_from))
-
-
-def _spans(profile: Profile, area: str, writable: set[tuple[str, int]]) -> list[tuple[int, int]]:
+def _spans(profile: Profile, area: str) -> list[tuple[int, int]]:
     """Address ranges (first, one past the last) that may be read: the profile's map, with the holes that one request may bridge."""
     taken = [(s.address, s.address + s.size) for s in profile.signals.values() if s.area == area]
-    taken += [(address, address + 1) for where, address in writable if where == area]
+    clears = [s.clear for s in profile.signals.values() if s.clear]
+    taken += [(write.address, write.address + len(write.values)) for write in clears if write.area == area]
     if profile.identity and profile.identity.area == area:
         taken.append((profile.identity.address, profile.identity.address + 1))
+    if profile.word_order and profile.word_order.area == area:
+        taken.append((profile.word_order.address, profile.word_order.address + 2))
     spans: list[tuple[int, int]] = []
     for low, high in sorted(taken):
         if spans and low - spans[-1][1] <= profile.max_hole:

@@ -1,7 +1,8 @@
-"""A Modbus server's codec: requests in, replies out, in the two wire formats.
+"""A Modbus server's codec: requests in, replies out, in the three wire formats.
 
 MBAP (Modbus TCP)   transaction 2 | protocol 2 (= 0) | length 2 | unit 1 | data unit
 RTU                 unit 1 | data unit | CRC-16 2 (low byte first)
+ASCII               ":" | unit, data unit and LRC 1 in hex, two characters each | CR LF
 data unit           function 1 | data; an exception reply is function + 0x80 | code
 
 Source: MODBUS Application Protocol V1.1b3, MODBUS over Serial Line V1.02. Written for the simulators alone, without the
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from typing import Protocol
 
 READ_COILS, READ_DISCRETES, READ_HOLDINGS, READ_INPUTS = 1, 2, 3, 4
 WRITE_COIL, WRITE_HOLDING, WRITE_COILS, WRITE_HOLDINGS = 5, 6, 15, 16
@@ -30,6 +32,8 @@ AREA_OF = {
 MAX_COUNT = {READ_COILS: 2000, READ_DISCRETES: 2000, READ_HOLDINGS: 125, READ_INPUTS: 125, WRITE_COILS: 1968, WRITE_HOLDINGS: 123}
 MBAP_BYTES = 7
 RTU_MAX_BYTES = 256
+ASCII_MAX_BYTES = 513
+COIL_ON = 0xFF00
 
 
 class Refused(Exception):
@@ -42,17 +46,28 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a master asks. values: bits (0, 1) or registers to write; empty for a read."""
+    """What a master asks. values: bits (0, 1) or registers to write; empty for a read.
+
+    word: of function 5: what was written raw, FF00 for on, 0 for off, or a word that only this board knows.
+    """
 
     function: int
     area: str
     address: int
     count: int
     values: tuple[int, ...] = ()
+    word: int | None = None
 
     @property
     def writes(self) -> bool:
         return bool(self.values)
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """What is written as raw words: registers, or FF00 and 0 (or the raw word of function 5) for coils."""
+        if self.word is not None:
+            return (self.word,)
+        return tuple(bit * COIL_ON for bit in self.values) if self.area == "coil" else self.values
 
 
 def parse_request(pdu: bytes) -> Request:
@@ -65,7 +80,11 @@ def parse_request(pdu: bytes) -> Request:
         raise Refused(ILLEGAL_VALUE)
     address, second = struct.unpack_from(">HH", pdu, 1)
     if function in (WRITE_COIL, WRITE_HOLDING):
-        return Request(function, area, address, 1, (_single(function, second, len(pdu)),))
+        if len(pdu) != 5:
+            raise Refused(ILLEGAL_VALUE)
+        if function == WRITE_COIL:
+            return Request(function, area, address, 1, (int(second == COIL_ON),), word=second)
+        return Request(function, area, address, 1, (second,))
     if not 1 <= second <= MAX_COUNT[function]:
         raise Refused(ILLEGAL_VALUE)
     if address + second > 0x10000:
@@ -75,12 +94,6 @@ def parse_request(pdu: bytes) -> Request:
     if len(pdu) != 5:
         raise Refused(ILLEGAL_VALUE)
     return Request(function, area, address, second)
-
-
-def _single(function: int, value: int, pdu_bytes: int) -> int:
-    if pdu_bytes != 5 or (function == WRITE_COIL and value not in (0xFF00, 0x0000)):
-        raise Refused(ILLEGAL_VALUE)
-    return int(value == 0xFF00) if function == WRITE_COIL else value
 
 
 def _many(function: int, count: int, pdu: bytes) -> tuple[int, ...]:
@@ -111,9 +124,16 @@ def read_reply(request: Request, values: list[int]) -> bytes:
     return bytes((request.function, len(body))) + body
 
 
-def write_reply(pdu: bytes) -> bytes:
-    """Reply to a write: the first five bytes of the request again."""
-    return pdu[:5]
+def write_reply(pdu: bytes, form: str = "echo", ack: int | None = None) -> bytes:
+    """Reply to a write: the first five bytes of the request again ("echo"), all of it ("request"), or nothing ("none").
+
+    ack: the word that stands in the place of the written one.
+    """
+    if form == "none":
+        return b""
+    if ack is not None:
+        return pdu[:3] + struct.pack(">H", ack)
+    return pdu if form == "request" else pdu[:5]
 
 
 def exception_reply(function: int, code: int) -> bytes:
@@ -145,6 +165,16 @@ def rtu_frame(unit: int, pdu: bytes) -> bytes:
     return body + crc16(body)
 
 
+def lrc(data: bytes) -> int:
+    """Longitudinal check of Modbus ASCII: two's complement of the sum."""
+    return -sum(data) & 0xFF
+
+
+def ascii_frame(unit: int, pdu: bytes) -> bytes:
+    body = bytes((unit,)) + pdu
+    return b":" + (body + bytes((lrc(body),))).hex().upper().encode() + b"\r\n"
+
+
 def mbap_frame(transaction: int, unit: int, pdu: bytes, protocol: int = 0) -> bytes:
     return struct.pack(">HHHB", transaction, protocol, len(pdu) + 1, unit) + pdu
 
@@ -168,6 +198,16 @@ class MbapReceiver:
             found.append((transaction, unit, self._held[MBAP_BYTES : 6 + length]))
             self._held = self._held[6 + length :]
         return found
+
+
+class Receiver(Protocol):
+    """Finds request frames on a serial line: (unit, data unit, bytes on the wire) of each. bad: how much was thrown away."""
+
+    bad: int
+    held: bytes
+
+    def feed(self, data: bytes) -> list[tuple[int, bytes, int]]: ...
+    def silence(self) -> list[tuple[int, bytes, int]]: ...
 
 
 @dataclass(slots=True)
@@ -204,6 +244,40 @@ class RtuReceiver:
         if len(frame) >= 4 and crc16(frame[:-2]) == frame[-2:]:
             return [(frame[0], frame[1:-2], len(frame))]
         self.bad += 1
+        return []
+
+
+@dataclass(slots=True)
+class AsciiReceiver:
+    """Finds request frames between ":" and CR LF; a new ":" begins anew (MODBUS over Serial Line 2.5.2)."""
+
+    bad: int = 0
+    held: bytes = field(default=b"")
+
+    def feed(self, data: bytes) -> list[tuple[int, bytes, int]]:
+        """(unit, data unit, bytes on the wire) of each request that is now whole and has a good check."""
+        self.held += data
+        found = []
+        while (end := self.held.find(b"\r\n")) >= 0:
+            line, self.held = self.held[:end], self.held[end + 2 :]
+            begin = line.rfind(b":")
+            try:
+                body = bytes.fromhex(line[begin + 1 :].decode("ascii")) if begin >= 0 else b""
+            except ValueError:
+                body = b""
+            if len(body) >= 3 and lrc(body) == 0:
+                found.append((body[0], body[1:-1], end + 2 - begin))
+            else:
+                self.bad += 1
+        if len(self.held) > ASCII_MAX_BYTES:
+            self.held = b""
+            self.bad += 1
+        return found
+
+    def silence(self) -> list[tuple[int, bytes, int]]:
+        """Half a frame that was followed by silence is given up."""
+        self.bad += bool(self.held)
+        self.held = b""
         return []
 
 

@@ -7,21 +7,29 @@ import difflib
 import importlib
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from simulators.device import Device
 from simulators.encode import Value
 from simulators.errors import SimError
 from simulators.faults import Fault
+from simulators.frame_device import FrameDevice
+from simulators.frame_profile import FrameProfile
+from simulators.frame_wires import SerialFrames, TcpFrames
+from simulators.library import AnyProfile
 from simulators.profiles import Profile
+from simulators.reader_device import ReaderDevice, ReaderWire
 from simulators.serial_line import SerialLine
 from simulators.site import BusPlan, CameraPlan, DevicePlan, PointPlan, SitePlan
 from simulators.wires import TcpWire, WireTraffic
 
 LONGEST_PRESS_MS = 600_000
+
+AnyDevice = Device | FrameDevice | ReaderDevice
+Kind = TypeVar("Kind", Device, FrameDevice, ReaderDevice)
 
 
 class Unknown(Exception):
@@ -54,12 +62,12 @@ class School:
 
     def __init__(self, plan: SitePlan, delay_s: float = 0.005, jitter_s: float = 0.0, cameras: bool = True) -> None:
         self.plan = plan
-        self.devices = {each.id: Device(each.id, each.unit, each.profile) for each in plan.devices}
+        self.devices: dict[str, AnyDevice] = {each.id: _device(each) for each in plan.devices}
         self.points = {point.id: point for point in plan.points}
         self.wires: dict[str, Wire] = {}
         for bus in plan.buses:
-            units = {each.unit: self.devices[each.id] for each in plan.devices if each.bus == bus.id}
-            self.wires[bus.id] = _wire(bus, units, delay_s, jitter_s)
+            members = [self.devices[each.id] for each in plan.devices if each.bus == bus.id]
+            self.wires[bus.id] = _wire(bus, members, delay_s, jitter_s)
         for point in plan.points:
             if point.normally_closed and self._kind(point) == "contact":
                 self.devices[point.device].rest(point.signal, True)
@@ -95,15 +103,16 @@ class School:
         """Present value of a point; contacts are true when active, whatever way they are wired."""
         point = self.point(point_id)
         value = self.devices[point.device].get(point.signal)
-        return not value if self._inverted(point) else value
+        return not value if self._inverted(point) and not isinstance(value, str) else value
 
     def set_point(self, point_id: str, value: Value) -> int:
         """Sets a point, contacts in their active sense; returns when (monotonic ns). ValueError for what it cannot hold."""
         point = self.point(point_id)
         self._forget_release(point.device, point.signal)
-        if self._kind(point) == "contact" and value not in (0, 1):
+        device = self.devices[point.device]
+        if self._kind(point) == "contact" and value not in (0, 1) and not _has_states(device, point.signal):
             raise ValueError(f"{point_id} is a contact: true or false, not {value!r}")
-        return self.devices[point.device].set(point.signal, not value if self._inverted(point) else value)
+        return device.set(point.signal, not value if self._inverted(point) and not isinstance(value, str) else value)
 
     def press_point(self, point_id: str, press_ms: int) -> int:
         """Makes a point active for `press_ms`; a counter counts one, a latch is set. Returns when it began (monotonic ns)."""
@@ -125,6 +134,14 @@ class School:
             raise Unknown(_near(f"device {device_id} has no signal", signal, device.profile.signals))
         self._forget_release(device_id, signal)
         return device.set(signal, value)
+
+    def say(self, device_id: str, data: bytes) -> int:
+        """Lets a device with frames of its own say these very bytes. Returns when (monotonic ns)."""
+        device = self.device(device_id)
+        if isinstance(device, FrameDevice):
+            device.say(data)
+            return time.monotonic_ns()
+        raise ValueError(f"device {device_id} has no frames of its own: it says nothing unasked")
 
     def set_camera(self, camera_id: str, scene: dict[str, Any]) -> int:
         """Changes what a camera sees: person, freeze, black. Returns when (monotonic ns)."""
@@ -155,7 +172,7 @@ class School:
             raise Unknown(_near("no point", point_id, self.points))
         return self.points[point_id]
 
-    def device(self, device_id: str) -> Device:
+    def device(self, device_id: str) -> AnyDevice:
         if device_id not in self.devices:
             raise Unknown(_near("no device", device_id, self.devices))
         return self.devices[device_id]
@@ -178,9 +195,9 @@ class School:
             release.cancel()
 
 
-def lone_device(profile: Profile, unit: int, bus: BusPlan) -> SitePlan:
+def lone_device(profile: AnyProfile, unit: int, bus: BusPlan, key_file: Path | None = None) -> SitePlan:
     """A site that is one device alone, each of its signals a point of the same name."""
-    device = DevicePlan("device", bus.id, unit, profile)
+    device = DevicePlan("device", bus.id, unit, profile, key_file)
     points = tuple(PointPlan(name, "", device.id, name) for name in profile.signals)
     return SitePlan(Path(), "bench", profile.summary, (bus,), (device,), points, ())
 
@@ -209,10 +226,40 @@ def open_cameras(plans: Iterable[CameraPlan]) -> dict[str, CameraServer]:
     return servers
 
 
-def _wire(bus: BusPlan, units: dict[int, Device], delay_s: float, jitter_s: float) -> Wire:
+def _device(plan: DevicePlan) -> AnyDevice:
+    if isinstance(plan.profile, Profile):
+        return Device(plan.id, plan.unit, plan.profile)
+    if isinstance(plan.profile, FrameProfile):
+        return FrameDevice(plan.id, plan.unit, plan.profile)
+    return ReaderDevice(plan.id, plan.unit, plan.profile, plan.key_file)
+
+
+def _wire(bus: BusPlan, members: list[AnyDevice], delay_s: float, jitter_s: float) -> Wire:
+    """The wire of a bus. SimError when a device of it does not speak what goes over it."""
+    if bus.transport in ("serial", "raw-tcp"):
+        framed = _all_of(FrameDevice, members, bus)
+        return SerialFrames(bus.link, bus.baud, framed) if bus.link is not None else TcpFrames(bus.host, bus.port, framed)
+    if bus.transport == "osdp":
+        assert bus.link is not None
+        return ReaderWire(bus.link, _all_of(ReaderDevice, members, bus))
+    units: Mapping[int, Device] = {device.unit: device for device in _all_of(Device, members, bus)}
     if bus.link is not None:
-        return SerialLine(bus.link, bus.baud, units, delay_s, jitter_s)
+        return SerialLine(bus.link, bus.baud, units, delay_s, jitter_s, bus.transport)
     return TcpWire(bus.host, bus.port, bus.transport, units)
+
+
+def _all_of(kind: type[Kind], members: Iterable[AnyDevice], bus: BusPlan) -> list[Kind]:
+    found = []
+    for device in members:
+        if not isinstance(device, kind):
+            raise SimError(f"device {device.id} ({device.profile.id}) does not speak {bus.transport}, as bus {bus.id} does")
+        found.append(device)
+    return found
+
+
+def _has_states(device: AnyDevice, name: str) -> bool:
+    """A contact that can be open or short as well."""
+    return isinstance(device, Device) and bool(device.profile.signals[name].loop or device.profile.signals[name].made_from)
 
 
 def _near(what: str, name: str, known: Iterable[str]) -> str:

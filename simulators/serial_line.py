@@ -26,13 +26,14 @@ from pathlib import Path
 from simulators import modbus
 from simulators.device import Device
 from simulators.errors import SimError
-from simulators.faults import spoil
+from simulators.faults import Fault, spoil
 from simulators.wires import WireTraffic, answers_to
 
 BITS_A_CHARACTER = 11  # start, 8 data, parity or second stop, stop (MODBUS over Serial Line 2.5.1)
 PIECE_CHARACTERS = 4  # an answer leaves in pieces of this size, as a UART's buffer hands them on
 SPIN_S = 0.0002  # a plain sleep is this late and more: the last part of a wait is spun
 NOISE_SILENCE_S = 0.02  # bytes that make no frame are judged after this much silence
+ASCII_SILENCE_S = 1.0  # between characters of an ASCII frame (MODBUS over Serial Line 2.5.2.1)
 SHORT = 0.95  # share of the silence that counts as kept
 
 
@@ -49,12 +50,21 @@ def exchange_s(baud: int, request_bytes: int, reply_bytes: int, delay_s: float) 
 class SerialLine:
     """One line. link: symlink at which masters find the pty.
 
-    delay_s, jitter_s: what a device takes to answer, and how much more at most.
+    delay_s, jitter_s: what a device takes to answer, and how much more at most. transport: `rtu` or `ascii`.
     """
 
-    def __init__(self, link: Path, baud: int, devices: Mapping[int, Device], delay_s: float = 0.005, jitter_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        link: Path,
+        baud: int,
+        devices: Mapping[int, Device],
+        delay_s: float = 0.005,
+        jitter_s: float = 0.0,
+        transport: str = "rtu",
+    ) -> None:
         self.link = link
         self.baud = baud
+        self.is_ascii = transport == "ascii"
         self.traffic = WireTraffic()
         self._devices = devices
         self._delay_s = delay_s
@@ -92,9 +102,23 @@ class SerialLine:
         for device, reply in answers_to(self._devices, unit, pdu, is_rtu=True):
             fault = device.fault
             delay_s = self._delay_s + random.uniform(0.0, self._jitter_s) + (fault.ms / 1000 if fault and fault.kind == "late" else 0.0)
-            if data := spoil(fault, unit, reply, modbus.rtu_frame, is_rtu=True):
+            if data := self._on_the_wire(fault, unit, reply):
                 out.append((delay_s, data))
         return out
+
+    @property
+    def silence_s(self) -> float:
+        """Silence that ends a request; an ASCII frame has an end of its own."""
+        return 0.0 if self.is_ascii else silence_s(self.baud)
+
+    def _on_the_wire(self, fault: Fault | None, unit: int, reply: bytes) -> bytes:
+        if not self.is_ascii:
+            return spoil(fault, unit, reply, modbus.rtu_frame, is_rtu=True)
+        data = spoil(fault, unit, reply, modbus.ascii_frame, is_rtu=False)
+        if fault and fault.kind == "wrong-crc":
+            data = modbus.ascii_frame(unit, reply)
+            data = data[:-3] + (b"1" if data[-3:-2] == b"0" else b"0") + data[-2:]
+        return data
 
 
 def refuse_foreign(link: Path) -> None:
@@ -116,7 +140,8 @@ class _Running:
 
     def __init__(self, line: SerialLine) -> None:
         self._line = line
-        self._receiver = modbus.RtuReceiver()
+        self._receiver: modbus.Receiver = modbus.AsciiReceiver() if line.is_ascii else modbus.RtuReceiver()
+        self._noise_s = ASCII_SILENCE_S if line.is_ascii else NOISE_SILENCE_S
         self._due: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
         self._line_free_s = 0.0  # when the last character has passed
@@ -158,7 +183,7 @@ class _Running:
                 return
             if self._master in ready:
                 self._received(os.read(self._master, 4096))
-            elif self._receiver.held and time.perf_counter() - self._last_byte_s >= NOISE_SILENCE_S:
+            elif self._receiver.held and time.perf_counter() - self._last_byte_s >= self._noise_s:
                 self._judge(self._receiver.silence())
             while self._due and self._due[0][0] - time.perf_counter() <= SPIN_S:
                 when_s, _, act = heapq.heappop(self._due)
@@ -170,7 +195,7 @@ class _Running:
         """Seconds until something is due; None while nothing is."""
         ends = [self._due[0][0] - SPIN_S] if self._due else []
         if self._receiver.held:
-            ends.append(self._last_byte_s + NOISE_SILENCE_S)
+            ends.append(self._last_byte_s + self._noise_s)
         return max(0.0, min(ends) - time.perf_counter()) if ends else None
 
     def _at(self, when_s: float, act: Callable[[float], None]) -> None:
@@ -180,7 +205,7 @@ class _Running:
         now_s = time.perf_counter()
         if not self._receiver.held:
             self._first_byte_s = max(now_s, self._line_free_s)
-            if self._answered_s and now_s - self._answered_s < SHORT * silence_s(self._line.baud):
+            if self._answered_s and now_s - self._answered_s < SHORT * self._line.silence_s:
                 self._line.traffic.short_silence += 1
         self._last_byte_s = now_s
         self._judge(self._receiver.feed(data))
@@ -190,7 +215,7 @@ class _Running:
         for unit, pdu, size in frames:
             passed_s = self._line_free_s = self._first_byte_s + size * self._line.character_s
             self._first_byte_s = passed_s
-            self._at(passed_s + silence_s(self._line.baud), partial(self._ask, unit=unit, pdu=pdu))
+            self._at(passed_s + self._line.silence_s, partial(self._ask, unit=unit, pdu=pdu))
         self._line.traffic.bad_frames += self._receiver.bad
         self._receiver.bad = 0
 

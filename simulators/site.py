@@ -1,17 +1,23 @@
 """Reads a site file as plain data: which buses, devices, points and cameras a school has.
 
-Only what the simulated field needs, and no judgement on the rest: the gateway is the one that checks site files.
+Only what the simulated field needs, and no judgement on the rest: the gateway is the one that checks site files. A board's own
+contacts (gpio) hang on no wire: such buses are left out, and said to be.
 """
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from simulators.errors import SimError
-from simulators.profiles import OWN_FOLDER, Profile, load
+from simulators.library import AnyProfile, load_any
+from simulators.profiles import OWN_FOLDER
+
+ON_TCP = ("tcp", "rtu-tcp", "raw-tcp")
+ON_A_LINE = ("rtu", "ascii", "serial", "osdp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,7 @@ class BusPlan:
     """A shared wire. TCP: host and port. Serial: link (where the pty appears) and its settings."""
 
     id: str
-    transport: str  # tcp, rtu-tcp, rtu
+    transport: str  # one of ON_TCP or ON_A_LINE
     host: str = ""
     port: int = 0
     link: Path | None = None
@@ -30,12 +36,13 @@ class BusPlan:
 
 @dataclass(frozen=True, slots=True)
 class DevicePlan:
-    """One address on a bus."""
+    """One address on a bus. key_file: of an OSDP reader."""
 
     id: str
     bus: str
     unit: int
-    profile: Profile
+    profile: AnyProfile
+    key_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +98,25 @@ def read_site(path: Path, profiles: Path | None = None) -> SitePlan:
 
 def _plan(path: Path, here: Path, data: dict[str, Any], folders: list[Path]) -> SitePlan:
     buses = {bus["id"]: bus for bus in data.get("buses", ())}
-    devices = []
+    boards = {bus["id"] for bus in buses.values() if bus["transport"] == "gpio"}
+    for board in boards:
+        print(f"bus {board} is not simulated: a board's own contacts hang on no wire", file=sys.stderr, flush=True)
+        del buses[board]
+    left_out, devices = set(), []
     for entry in data.get("devices", ()):
+        if entry["bus"] in boards:
+            left_out.add(entry["id"])
+            continue
         if entry["bus"] not in buses:
             raise ValueError(f"device {entry['id']} is on the bus {entry['bus']!r}, which is not there")
-        profile = load(entry["profile"], folders)
-        devices.append(DevicePlan(entry["id"], entry["bus"], entry.get("unit", profile.unit), profile))
+        devices.append(_device(entry, here, folders))
     _refuse_twins([device.id for device in devices], "device")
     _refuse_twins([f"{device.unit} on bus {device.bus}" for device in devices], "unit")
     known = {device.id: device.profile.signals for device in devices}
     points = []
     for entry in data.get("points", ()):
-        if "device" not in entry:
-            continue  # a camera's
+        if "device" not in entry or entry["device"] in left_out:
+            continue  # a camera's, or a board's
         if entry["signal"] not in known.get(entry["device"], {}):
             raise ValueError(f"point {entry['id']}: device {entry['device']!r} has no signal {entry['signal']!r}")
         closed = entry.get("normally", "open") == "closed"
@@ -119,16 +132,22 @@ def _plan(path: Path, here: Path, data: dict[str, Any], folders: list[Path]) -> 
     )
 
 
-def _bus(entry: dict[str, Any], here: Path, profiles: list[Profile]) -> BusPlan:
+def _device(entry: dict[str, Any], here: Path, folders: list[Path]) -> DevicePlan:
+    profile = load_any(entry["profile"], folders, entry.get("address_offset", 0))
+    key_file = here / entry["key_file"] if entry.get("key_file") else None
+    return DevicePlan(entry["id"], entry["bus"], entry.get("unit", profile.unit), profile, key_file)
+
+
+def _bus(entry: dict[str, Any], here: Path, profiles: list[AnyProfile]) -> BusPlan:
     """A bus; serial settings that it leaves out come from its first device."""
-    if entry["transport"] in ("tcp", "rtu-tcp"):
+    if entry["transport"] in ON_TCP:
         return BusPlan(entry["id"], entry["transport"], host=entry["host"], port=entry.get("port", 502))
-    if entry["transport"] != "rtu":
+    if entry["transport"] not in ON_A_LINE:
         raise ValueError(f"bus {entry['id']}: transport {entry['transport']!r} is unknown")
     first = profiles[0] if profiles else None
     return BusPlan(
         entry["id"],
-        "rtu",
+        entry["transport"],
         link=here / entry["device"],
         baud=entry.get("baud") or (first.baud if first else 9600),
         parity=entry.get("parity") or (first.parity if first else "N"),

@@ -30,9 +30,13 @@ class WireTraffic:
 
 
 def answers_to(devices: Mapping[int, Device], unit: int, pdu: bytes, is_rtu: bool) -> list[tuple[Device, bytes]]:
-    """(device, reply data unit) for one request. A broadcast (RTU, unit 0 that nobody has) is obeyed by all and answered by none."""
+    """(device, reply data unit) for one request. A broadcast (RTU, unit 0 that nobody has) is obeyed by all and answered by none.
+
+    A device also says nothing to a write that its profile calls unanswered.
+    """
     if unit in devices:
-        return [(devices[unit], devices[unit].answer(pdu))]
+        reply = devices[unit].answer(pdu)
+        return [(devices[unit], reply)] if reply else []
     if is_rtu and unit == 0:
         for device in devices.values():
             device.answer(pdu)
@@ -43,9 +47,11 @@ class TcpWire:
     """A Modbus TCP module, or a converter that passes RTU frames through TCP.
 
     transport: `tcp` or `rtu-tcp`. port 0 takes a free one; `port` says which. delay_s: what the module takes for an answer.
+    A connection beyond the fewest `max_clients` of its devices is closed at once.
     """
 
     def __init__(self, host: str, port: int, transport: str, devices: Mapping[int, Device], delay_s: float = 0.0) -> None:
+        self._most = min((device.profile.max_clients for device in devices.values() if device.profile.max_clients), default=0)
         self.host = host
         self.port = port
         self.traffic = WireTraffic()
@@ -87,6 +93,9 @@ class TcpWire:
     # --- for the connections ------------------------------------------------------------------------
 
     def opened(self, transport: asyncio.Transport) -> None:
+        if self._most and len(self._open) >= self._most:
+            transport.abort()
+            return
         self._open.add(transport)
         self.traffic.connections += 1
 

@@ -66,7 +66,7 @@ def judge(settings: Settings, plans: Mapping[str, Sequence[Block]], writing: fro
     kinds = {name: point.kind for name, point in settings.points.items()}
     for index, bus in enumerate(settings.site.buses):
         blocks = plans.get(bus.id)
-        if bus.transport not in POLLED:
+        if bus.transport not in POLLED or bus.transport == "gpio":
             out.unasked.append(bus.id)
             continue
         if not blocks:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.encode import Value, decode, encode
-from simulators.profiles import Signal
+from simulators.signals import Signal
 
 
 def registers(signal: Signal, value: Value, exponent: int = 0) -> list[int]:
@@ -17,7 +17,7 @@ def registers(signal: Signal, value: Value, exponent: int = 0) -> list[int]:
 XNX_GAS = Signal("gas", "measurement", "holding", 2, type="f32", unit="%LEL")
 AIM_FAULTS = ((0xE5E5, 0xE5E5, "short circuit"), (0xFAFA, 0xFAFA, "wire break"))
 AIM_RESIDUAL = Signal("residual1", "measurement", "holding", 0x4A, type="u16", unit="mA", faults=AIM_FAULTS)
-AIM_LOOP = tuple((i, name) for i, name in enumerate(("normal", "short_circuit", "wire_break", "overload")))
+AIM_LOOP = tuple((i, i, name) for i, name in enumerate(("normal", "short_circuit", "wire_break", "overload")))
 KB6000_GAS = Signal("gas1", "measurement", "holding", 502, type="s16", exponent_from="point1")
 CAME_TOTAL = Signal("operations", "counter", "holding", 104, type="u32", low_first=True)
 IGD = Signal("gas", "measurement", "input", 0, type="u16", scale=0.1, offset=-10.0)
@@ -87,9 +87,58 @@ def test_a_fault_range_and_the_raw_number_of_an_enum() -> None:
     assert registers(number, "instrument fault") == [1000]
     assert registers(number, 1103) == [1103]
     assert decode(number, [1103]) == "instrument fault"
-    state = Signal("state", "enum", "holding", 6, type="u16", enum=((1, "normal"),))
+    state = Signal("state", "enum", "holding", 6, type="u16", enum=((1, 1, "normal"),))
     assert registers(state, 99) == [99]
     assert decode(state, [99]) == 99
+
+
+def test_bcd() -> None:
+    time = Signal("time", "measurement", "holding", 0, type="bcd16", faults=((0xFFFF, 0xFFFF, "not set"),))
+    assert registers(time, 1259) == [0x1259]
+    assert decode(time, [0x1259]) == 1259
+    assert registers(time, "not set") == [0xFFFF]
+    assert decode(time, [0xFFFF]) == "not set"
+    energy = Signal("energy", "measurement", "holding", 0, type="bcd32", scale=0.01)
+    assert registers(energy, 123456.78) == [0x1234, 0x5678]
+    assert decode(energy, [0x1234, 0x5678]) == pytest.approx(123456.78)
+
+
+def test_little_bytes() -> None:
+    value = Signal("v", "measurement", "holding", 0, type="f32", little=True)
+    assert registers(value, 50) == [0x4842, 0x0000]
+    assert decode(value, [0x4842, 0x0000]) == 50.0
+    flag = Signal("f", "contact", "holding", 0, type="u16", bit=0, little=True)
+    assert encode(flag, True) == [(0x0100, 0x0100)]
+    assert decode(flag, [0x0100]) is True
+
+
+def test_text_of_one_character_a_register() -> None:
+    text = Signal("id", "text", "holding", 0, type="text", length=3, characters=1)
+    assert registers(text, "AB") == [0x41, 0x42, 0]
+    assert decode(text, [0x41, 0x42, 0]) == "AB"
+    with pytest.raises(ValueError, match="3 characters"):
+        encode(text, "four")
+
+
+def test_names_of_ranges_and_of_floats() -> None:
+    code = Signal("code", "enum", "holding", 0, type="u16", enum=((0, 0, "ok"), (100, 199, "warning"), (0, 65535, "fault")))
+    assert registers(code, "warning") == [149]
+    assert [decode(code, [number]) for number in (0, 100, 199, 200)] == ["ok", "warning", "warning", "fault"]
+    status = Signal("status", "enum", "input", 0, type="f32", enum=((1, 1, "normal"), (2, 2, "alarm")))
+    assert registers(status, "alarm") == [0x4000, 0]
+    assert decode(status, [0x3F80, 0]) == "normal"
+
+
+def test_an_enum_of_one_bit_keeps_its_names() -> None:
+    mode = Signal("mode", "enum", "coil", 0, enum=((0, 0, "local"), (1, 1, "remote")))
+    assert encode(mode, "remote") == [(1, 1)]
+    assert decode(mode, [0]) == "local"
+
+
+def test_a_doubtful_value_stays_a_number() -> None:
+    value = Signal("v", "measurement", "holding", 0, type="u16", doubts=((900, 999, "above the range"),))
+    assert registers(value, "above the range") == [900]
+    assert decode(value, [950]) == 950
 
 
 @pytest.mark.parametrize(
@@ -100,6 +149,7 @@ def test_a_fault_range_and_the_raw_number_of_an_enum() -> None:
         (AIM_RESIDUAL, "melted", "short circuit, wire break"),
         (KB6000_GAS, 40_000, "-32768..32767"),
         (XNX_GAS, 1e39, "too large"),
+        (Signal("b", "measurement", "holding", 0, type="bcd16"), 10_000, "0..9999"),
         (Signal("di1", "contact", "discrete", 0), 2, "true or false"),
         (Signal("di1", "contact", "discrete", 0), "on", "true or false"),
     ],

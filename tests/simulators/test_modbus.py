@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.modbus import (
+    AsciiReceiver,
     MbapReceiver,
     Refused,
     Request,
     RtuReceiver,
+    ascii_frame,
     crc16,
     exception_reply,
     mbap_frame,
@@ -78,7 +80,6 @@ def test_writes(pdu: str, address: int, values: tuple[int, ...]) -> None:
         ("03 00 00 00 7E", 3),  # 126 registers
         ("01 00 00 07 D1", 3),  # 2001 bits
         ("03 FF FF 00 02", 2),
-        ("05 00 00 12 34", 3),
         ("10 00 00 00 01 03 00 00 00", 3),
         ("0F 00 00 00 09 01 FF", 3),
         ("03 00 00 00 01 00", 3),
@@ -88,6 +89,45 @@ def test_refused_requests(pdu: str, code: int) -> None:
     with pytest.raises(Refused) as refused:
         parse_request(bytes.fromhex(pdu))
     assert refused.value.code == code
+
+
+def test_a_coils_word_is_kept_as_it_was_written() -> None:
+    request = parse_request(bytes.fromhex("05 00 00 55 00"))
+    assert (request.values, request.words) == ((0,), (0x5500,))
+    assert parse_request(bytes.fromhex("0F 00 00 00 02 01 01")).words == (0xFF00, 0)
+    assert parse_request(bytes.fromhex("10 00 00 00 01 02 12 34")).words == (0x1234,)
+
+
+def test_forms_of_write_replies() -> None:
+    asked = bytes.fromhex("10 00 01 00 01 02 00 0A")
+    assert write_reply(asked, "request") == asked
+    assert write_reply(asked, "none") == b""
+    assert write_reply(bytes.fromhex("06 00 01 00 03"), ack=0xAA55) == bytes.fromhex("06 00 01 AA 55")
+
+
+# MODBUS over Serial Line V1.02, 2.5.2: ":" in hex characters, LRC = two's complement of the sum: 0x02 + 0x01 + 0x03 + 0xFA = 0x100
+ASCII_ASKED = b":020100000003FA\r\n"
+
+
+def test_ascii_frames() -> None:
+    assert ascii_frame(2, bytes.fromhex("01 00 00 00 03")) == ASCII_ASKED
+    receiver = AsciiReceiver()
+    found = [frame for byte in b"noise:02" + ASCII_ASKED.lower() for frame in receiver.feed(bytes((byte,)))]
+    assert found == [(2, bytes.fromhex("01 00 00 00 03"), 17)]
+    assert receiver.feed(b":020100000003FB\r\n:0G\r\n\r\n") == []
+    assert receiver.bad == 3
+    receiver.feed(b":0201")
+    assert receiver.silence() == []
+    assert (receiver.held, receiver.bad) == (b"", 4)
+
+
+@given(st.lists(st.binary(max_size=600), max_size=5))
+def test_no_bytes_break_the_ascii_receiver(chunks: list[bytes]) -> None:
+    receiver = AsciiReceiver()
+    for chunk in chunks:
+        for unit, pdu, _ in receiver.feed(chunk):
+            assert ascii_frame(unit, pdu)
+        assert len(receiver.held) <= 513
 
 
 def test_exception_reply() -> None:

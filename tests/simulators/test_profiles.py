@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from simulators.device import Device
 from simulators.errors import SimError
-from simulators.profiles import OWN_FOLDER, Clear, load, numbers, parse, read
+from simulators.profiles import load, parse, read
+from simulators.signals import Write, numbers
 from tests.simulators.field import PROFILES, profile
 
 
@@ -14,7 +15,7 @@ def test_repeats_are_written_out() -> None:
     io = profile("bench-io")
     assert list(io.signals)[:5] == ["di1", "di2", "di3", "di4", "di1_count"]
     assert (io.signals["di4_count"].address, io.signals["di4_count"].low_first) == (6, True)
-    assert io.signals["di2_latched"].clear == Clear("coil", 263, 1)
+    assert io.signals["di2_latched"].clear == Write("coil", 263, (1,))
     assert (io.unit, io.baud, io.max_registers) == (7, 19200, 20)
 
 
@@ -72,11 +73,27 @@ def test_an_unknown_profile_names_the_folders() -> None:
         load("nix", [PROFILES])
 
 
-def test_every_shipped_profile_makes_a_healthy_device() -> None:
-    found = sorted(OWN_FOLDER.glob("*.toml"))
-    assert found
-    for path in found:
-        dut = Device(path.stem, 1, read(path))
-        for name, signal in dut.profile.signals.items():
-            value = dut.get(name)
-            assert value not in {text for _, _, text in signal.faults}, f"{path.stem}: {name} begins as {value}"
+SIGNAL = {"name": "a", "kind": "contact", "area": "coil", "address": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"signals": [SIGNAL], "speed": 3}, "profile: speed is not known"),
+        ({"signals": [SIGNAL], "limits": {"max_registrs": 3}}, "limits: max_registrs"),
+        ({"signals": [SIGNAL | {"biit": 3}]}, "signal a: biit"),
+        ({"signals": [SIGNAL | {"clear": {"area": "coil", "address": 1, "valeu": 1}}]}, "a write: valeu"),
+        ({"signals": [SIGNAL | {"or_with": ["b"]}]}, "refers to an unknown signal b"),
+        ({"signals": [SIGNAL], "address_base": 2}, "wire address -1 is outside"),
+        ({"signals": [SIGNAL], "protocol": "frames"}, "'frames' is not modbus"),
+    ],
+)
+def test_what_would_change_the_wire_unseen_is_refused(data: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse({"id": "x", **data})
+
+
+def test_what_only_people_need_is_passed_over() -> None:
+    talk = {"note": "n", "source": "s", "confidence": "manual"}
+    profile = parse({"id": "x", "signals": [SIGNAL | talk], "limits": {"late_ms": 5}, "map_only": True, "warm_up_s": 3, **talk})
+    assert list(profile.signals) == ["a"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -154,6 +156,71 @@ async def test_http_end_to_end(site: Path) -> None:
     assert not line.is_symlink()
 
 
+def write_frames_site(folder: Path, port: int) -> Path:
+    path = folder / "frames.toml"
+    path.write_text(
+        f"""
+site = {{ id = "school" }}
+profile_dirs = ["{PROFILES}"]
+buses = [
+  {{ id = "cards", transport = "serial", device = "cards.pty" }},
+  {{ id = "co", transport = "raw-tcp", host = "127.0.0.1", port = {port} }},
+  {{ id = "io", transport = "ascii", device = "io.pty" }},
+]
+devices = [
+  {{ id = "reader", bus = "cards", profile = "rdm6300" }},
+  {{ id = "co", bus = "co", profile = "winsen-ze07-co" }},
+  {{ id = "module", bus = "io", profile = "bench-io" }},
+]
+points = [
+  {{ id = "card", role = "card_reader", place = "gate", device = "reader", signal = "card" }},
+  {{ id = "kitchen", role = "gas_concentration", place = "gate", device = "co", signal = "co" }},
+]
+""",
+        encoding="utf-8",
+    )  # fmt: skip
+    return path
+
+
+async def test_devices_with_frames_of_their_own_over_http(tmp_path: Path) -> None:
+    port = free_port()
+    with campus_sim("school", str(write_frames_site(tmp_path, port))) as (_, address):
+        fd = os.open(tmp_path / "cards.pty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            assert call(address, "POST", "/points/card", {"value": "13005D1DA5"})[0] == 200
+            await eventually(lambda: call(address, "GET", "/stats")[1]["points"]["card"]["first_read_ns"] is not None)
+            said = bytearray()
+
+            def whole(size: int) -> bool:
+                with contextlib.suppress(BlockingIOError):
+                    said.extend(os.read(fd, 4096))
+                return len(said) >= size
+
+            await eventually(lambda: whole(14))
+            assert call(address, "POST", "/devices/reader/say", {"hex": "02 30"})[0] == 200
+            await eventually(lambda: whole(16))
+            assert bytes(said) == b"\x0213005D1DA5F6\x03\x020"
+        finally:
+            os.close(fd)
+        assert call(address, "POST", "/points/kitchen", {"value": 24.5})[0] == 200
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        frame = await asyncio.wait_for(reader.readexactly(9), DEADLINE_S)
+        writer.close()
+        assert frame.hex(" ") == "ff 04 03 01 00 f5 00 00 03"
+        assert call(address, "GET", "/devices")[1]["co"]["signals"]["co"] == 24.5
+        assert call(address, "POST", "/devices/module/say", {"hex": "00"})[0] == 400
+        assert call(address, "POST", "/devices/reader/say", {"text": "00"})[0] == 400
+        assert call(address, "POST", "/points/card", {"press_ms": 100})[0] == 400
+        assert call(address, "POST", "/devices/reader/restart")[0] == 200
+
+
+def test_a_device_on_a_wire_that_it_does_not_speak(tmp_path: Path) -> None:
+    path = write_frames_site(tmp_path, free_port())
+    path.write_text(path.read_text(encoding="utf-8").replace('profile = "bench-io"', 'profile = "rdm6300"'), encoding="utf-8")
+    with pytest.raises(SimError, match=r"device module \(rdm6300\) does not speak ascii, as bus io does"):
+        School(read_site(path))
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "said"),
     [
@@ -208,6 +275,9 @@ def test_mistakes_are_one_line_and_exit_2(site: Path, tmp_path: Path) -> None:
         ("school", str(bad)),
         ("device", "nix", "--tcp", "127.0.0.1:0"),
         ("device", str(PROFILES / "bench-io.toml"), "--tcp", "here"),
+        ("device", str(PROFILES / "bench-io.toml"), "--tcp", "127.0.0.1:0", "--transport", "rtu"),
+        ("device", "usb-stack-light", "--tcp", "127.0.0.1:0"),
+        ("device", "gpio-raspberry-pi", "--tcp", "127.0.0.1:0"),
         ("device", str(PROFILES / "bench-io.toml"), "--pty", str(bad)),
     ):
         ended = run(*arguments)
@@ -251,4 +321,4 @@ def test_the_ready_line_on_a_descriptor_of_its_own() -> None:
 
 def test_help_names_the_programs() -> None:
     text = run("--help").stdout
-    assert all(word in text for word in ("school", "device", "broker", "camera", "examples:"))
+    assert all(word in text for word in ("school", "device", "broker", "camera", "reader", "examples:"))

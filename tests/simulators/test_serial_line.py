@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from pymodbus import FramerType, ModbusException
+from pymodbus.client import AsyncModbusSerialClient
 
 from simulators.device import Device
 from simulators.errors import SimError
@@ -74,6 +76,27 @@ async def test_mbpoll_reads_every_area(tmp_path: Path) -> None:
         assert await mbpoll(program, "-a", "7", "-t", "3:hex", "-r", "7", "-c", "2", *there) == {7: "0x2800", 8: "0xEE6B"}
         assert await mbpoll(program, "-a", "2", "-t", "4:float", "-B", "-r", "3", *there) == {3: "50"}
         assert (line.traffic.answers, line.traffic.bad_frames) == (4, 0)
+
+
+async def test_modbus_ascii_with_an_outside_master(tmp_path: Path) -> None:
+    io = Device("io", 7, profile("bench-io"))
+    line = SerialLine(tmp_path / "line.pty", 19200, {7: io}, 0.001, transport="ascii")
+    await line.start()
+    client = AsyncModbusSerialClient(str(line.link), framer=FramerType.ASCII, baudrate=19200, retries=0, timeout=1.0)
+    try:
+        assert await client.connect()
+        io.press("di2")
+        answer = await client.read_discrete_inputs(0, count=4, device_id=7)
+        assert answer.bits[:4] == [False, True, False, False]
+        assert not (await client.write_coil(16, True, device_id=7)).isError()
+        assert io.get("do1") is True
+        io.fault = Fault("wrong-crc")
+        with pytest.raises(ModbusException):
+            await client.read_discrete_inputs(0, count=4, device_id=7)
+        assert (line.traffic.bad_frames, line.traffic.short_silence) == (0, 0)
+    finally:
+        client.close()
+        await line.stop()
 
 
 @pytest.mark.parametrize("baud", [9600, 19200, 115200])

@@ -75,6 +75,67 @@ def test_profile_folders_of_the_site(tmp_path: Path) -> None:
     assert len(read_site(path, tmp_path / "empty").devices) == 2
 
 
+MIXED = """
+[site]
+id = "school"
+[[buses]]
+id = "meters"
+transport = "ascii"
+device = "meters.pty"
+[[buses]]
+id = "cards"
+transport = "serial"
+device = "cards.pty"
+[[buses]]
+id = "wiegand"
+transport = "raw-tcp"
+host = "127.0.0.1"
+port = 4000
+[[buses]]
+id = "board"
+transport = "gpio"
+[[devices]]
+id = "io"
+bus = "meters"
+profile = "bench-io"
+address_offset = 100
+[[devices]]
+id = "rdm"
+bus = "cards"
+profile = "rdm6300"
+[[devices]]
+id = "s4a"
+bus = "wiegand"
+profile = "s4a-wiegand"
+[[devices]]
+id = "pins"
+bus = "board"
+profile = "gpio-raspberry-pi"
+[[points]]
+id = "card"
+role = "card_reader"
+device = "rdm"
+signal = "card"
+[[points]]
+id = "tamper"
+role = "cabinet_tamper"
+device = "pins"
+signal = "gpio5"
+"""
+
+
+def test_buses_of_every_transport(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "more").mkdir()
+    for file in PROFILES.glob("*.toml"):
+        (tmp_path / "more" / file.name).write_bytes(file.read_bytes())
+    plan = read_site(write(tmp_path, 'profile_dirs = ["more"]\n' + MIXED))
+    assert [(bus.id, bus.transport) for bus in plan.buses] == [("meters", "ascii"), ("cards", "serial"), ("wiegand", "raw-tcp")]
+    assert (plan.buses[1].link, plan.buses[1].baud) == (tmp_path / "cards.pty", 9600)
+    assert plan.devices[0].profile.signals["di1"].address == 100  # type: ignore[union-attr]
+    assert [point.id for point in plan.points] == ["card"]
+    assert "bus board is not simulated" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -13,6 +13,7 @@ from simulators.device import Device
 from simulators.errors import SimError
 from simulators.faults import Fault
 from simulators.modbus import mbap_frame, rtu_frame
+from simulators.profiles import parse
 from simulators.wires import TcpWire
 from tests.real_parts import need
 from tests.simulators.field import DEADLINE_S, mbpoll, profile
@@ -144,3 +145,36 @@ async def test_a_busy_port_and_a_foreign_address() -> None:
             await TcpWire("127.0.0.1", wire.port, "tcp", {}).start()
     with pytest.raises(SimError, match=r"cannot listen on 192\.0\.2\.1"):
         await TcpWire("192.0.2.1", 0, "tcp", {}).start()
+
+
+async def test_a_module_that_takes_one_client_hangs_up_on_the_second() -> None:
+    spec = {"id": "x", "max_clients": 1, "signals": [{"name": "di1", "kind": "contact", "area": "discrete", "address": 0}]}
+    wire = TcpWire("127.0.0.1", 0, "tcp", {1: Device("x", 1, parse(spec))})
+    await wire.start()
+    try:
+        async with connected(wire) as (reader, writer):
+            writer.write(mbap_frame(1, 1, bytes.fromhex("02 00 00 00 01")))
+            answer = mbap_frame(1, 1, bytes.fromhex("02 01 00"))
+            assert await asyncio.wait_for(reader.readexactly(len(answer)), DEADLINE_S) == answer
+            async with connected(wire) as (second, _):
+                with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                    await asyncio.wait_for(second.readexactly(1), DEADLINE_S)
+            writer.write(mbap_frame(2, 1, bytes.fromhex("02 00 00 00 01")))
+            assert (await asyncio.wait_for(reader.readexactly(len(answer)), DEADLINE_S))[:2] == b"\x00\x02"
+        assert wire.traffic.connections == 1
+    finally:
+        await wire.stop()
+
+
+async def test_a_write_that_nobody_answers() -> None:
+    siren = {"name": "siren", "kind": "output", "area": "holding", "address": 1, "type": "u16", "write": {"reply": "none"}}
+    dut = Device("x", 0, parse({"id": "x", "signals": [siren]}))
+    wire = TcpWire("127.0.0.1", 0, "rtu-tcp", {0: dut})
+    await wire.start()
+    try:
+        async with connected(wire) as (reader, writer):
+            writer.write(rtu_frame(0, bytes.fromhex("06 00 01 00 07")) + rtu_frame(0, bytes.fromhex("03 00 01 00 01")))
+            answer = rtu_frame(0, bytes.fromhex("03 02 00 07"))
+            assert await asyncio.wait_for(reader.readexactly(len(answer)), DEADLINE_S) == answer
+    finally:
+        await wire.stop()
