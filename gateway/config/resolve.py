@@ -435,6 +435,7 @@ def _system_points(site: Site) -> Iterator[Point]:
         ("publish", "publish_refused"),
         ("receipt", "bad_receipt"),
         ("journal", "journal"),
+        ("buses", "field_bus"),
         ("clock", "clock"),
         ("task", "task"),
     ):

@@ -379,6 +379,7 @@ SYSTEM_ROLES: dict[str, Role] = {
         _fault("publish_refused", "消息发布", "publish", "消息服务器拒绝发布", "Broker refuses a topic"),
         _fault("bad_receipt", "回执", "receipt", "收到无效回执", "Invalid receipt"),
         _fault("journal", "事件日志", "journal", "事件日志故障", "Journal fault"),
+        _fault("field_bus", "现场总线", "field buses", "现场总线不能保证报警时限", "A field bus cannot keep its promised delays"),
         _fault("clock", "时钟", "clock", "时钟未同步", "Clock not synchronised"),
         _fault("task", "内部任务", "internal task", "内部任务停止", "Internal task parked"),
         _fault("output", "输出", "output", "输出未执行", "Output did not obey", SIGNAL_FAULT_DELAY_S, condition=NotGood()),

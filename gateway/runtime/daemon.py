@@ -183,6 +183,9 @@ class Daemon:
             log.error("the journal was damaged; it is kept as %s and a new one began", aside)
         self.fault("gw-journal", aside is not None, f"damaged, set aside as {aside.name}" if aside else "")
         self.fault("gw-task", False, "")
+        for problem in self.field.judged.problems:  # `check` refuses such a file; a daemon that does not start would lose every alarm
+            log.error("%s", problem)
+        self.fault("gw-buses", bool(self.field.judged.problems), "; ".join(problem.text for problem in self.field.judged.problems)[:300])
         supervise = self.supervisor.start
         supervise(f"path:{self.path_id}", self.link.run)
         for name, line in self.field.lines.items():
@@ -234,10 +237,10 @@ class Daemon:
             self._vision.terminate()
             await self._vision.wait()
         self.exporter.stop()
+        self.reader.close()  # so that the writer is the last at the file, and SQLite folds its log into it
         try:
             await asyncio.get_running_loop().run_in_executor(None, self.writer.stop)
         finally:
-            self.reader.close()
             os.close(self._lock)
         log.info("stopped")
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.bus.line import Line
-from gateway.config.settings import ConfigRefused, Settings
+from gateway.config.settings import Settings
 from gateway.core.commands import LatchReleased, Learned
 from gateway.core.outputs import OutputDone, OutputOrder
 from gateway.core.reading import Value
@@ -34,7 +34,7 @@ class Field:
     """All lines and drivers of a site."""
 
     def __init__(self, settings: Settings, conveyor: Conveyor, hash_card: HashCard, learned: Mapping[str, Mapping[str, Value]]) -> None:
-        """learned: device -> what an earlier run found out. ConfigRefused when a line cannot keep what its points need."""
+        """learned: device -> what an earlier run found out. `judged` holds what its lines promise, and what they cannot keep."""
         self._settings = settings
         self._conveyor = conveyor
         self._loop = asyncio.get_running_loop()
@@ -47,8 +47,6 @@ class Field:
         self.intakes: dict[str, Intake] = {}
         plans = plans_of(settings, self._drivers)
         self.judged = judge(settings, plans, writing_buses(settings, self._drivers))
-        if self.judged.problems:
-            raise ConfigRefused(self.judged.problems)
         cards = frozenset(point.id for point in settings.points.values() if point.kind == "card")
         for bus in settings.site.buses:
             self._add_line(bus, [device for device in settings.site.devices if device.bus == bus.id], cards)
