@@ -20,7 +20,7 @@ from drivers.modbus_cells import Cells, Group
 from drivers.modbus_meaning import Cell, Condition, State
 from drivers.modbus_places import Placed, address_shift, on_the_wire, placed_signals
 from drivers.modbus_writes import Writer
-from gateway.core.reading import Reading
+from gateway.core.reading import Reading, Value
 from gateway.core.wire import Block, Exchange, WireClass, WirePoint
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class ModbusDriver:
         return self.plan()
 
     @property
-    def learned(self) -> dict[str, object]:
+    def learned(self) -> dict[str, Value]:
         """What to hand to the next driver of this device as `learned`."""
         return {} if self._bridging else {NO_BRIDGING: True}
 

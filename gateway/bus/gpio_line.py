@@ -49,6 +49,7 @@ class GpioLine:
         self._states: dict[int, bool] = {}
         self._pulses: dict[int, asyncio.TimerHandle] = {}
         self._error: str = ""
+        self._defect: BaseException | None = None  # what the sink raised, for run() to raise
         self._bell = asyncio.Event()
         self._lost_s: float | None = None
 
@@ -104,6 +105,8 @@ class GpioLine:
                 await self._bell.wait()
         except TimeoutError:
             pass
+        if self._defect is not None:
+            raise self._defect
 
     def _opened(self, held: Any) -> None:
         now_s = time.monotonic()
@@ -166,8 +169,12 @@ class GpioLine:
             self._fail(error)
             return
         rising = _rising()
-        for event in events:
-            self._tell(event.line_offset, event.event_type is rising, event.timestamp_ns / 1e9)
+        try:
+            for event in events:
+                self._tell(event.line_offset, event.event_type is rising, event.timestamp_ns / 1e9)
+        except BaseException as error:  # noqa: BLE001 a callback's exception would only be logged: the edge must not be lost in silence
+            self._defect = error
+            asyncio.get_running_loop().remove_reader(self._held.fd)
         self._bell.set()  # the lines are read as soon as this batch is through
 
     def _look(self, now_s: float) -> None:

@@ -61,7 +61,7 @@ class OsdpLine:
                 await asyncio.sleep(REOPEN_S)
         finally:
             for reader in self._readers.values():
-                reader.lose("the line is stopped", time.monotonic())
+                reader.stop("the line is stopped")
 
     def worst_s(self) -> dict[tuple[str, str], float]:
         """Empty: nothing here is sampled by blocks."""

@@ -112,10 +112,14 @@ class Reader:
         self._hand_on(session, now_s)
 
     def lose(self, reason: str, now_s: float) -> None:
-        """The port is gone, or the line ends: nothing can be asked until the next turn."""
+        """The port is gone: nothing can be asked until the next turn."""
+        self.stop(reason)
+        self._tell(False, reason, now_s)
+
+    def stop(self, reason: str) -> None:
+        """The line ends: whoever waits is answered. That the gateway stops is no fault of the reader, so nothing is told."""
         self._end()
         self._give_back(Failure.PORT_LOST, reason)
-        self._tell(False, reason, now_s)
 
     def submit(self, exchange: Exchange) -> asyncio.Future[Outcome]:
         """Queue one command. ValueError when its request is none."""

@@ -114,11 +114,13 @@ class SerialLine:
         finally:
             self._stop = True
             self._ring()
-            await asyncio.wait([work])
+            again = await _ended(work)
             pool.shutdown()
             bell_r, bell_w, self._bell_r, self._bell_w = self._bell_r, self._bell_w, -1, -1
             os.close(bell_r)
             os.close(bell_w)
+            if again is not None:
+                raise again
 
     def submit(self, exchange: Exchange) -> asyncio.Future[Outcome]:
         """Send once; ends with PORT_LOST while the port is away, QUEUE_FULL when too many wait."""
@@ -331,6 +333,17 @@ class SerialLine:
 
     def _tell(self, link: Link, now_s: float) -> None:
         self._sink.device_link(link.device, link.up, link.reason, now_s)
+
+
+async def _ended(work: asyncio.Future[None]) -> asyncio.CancelledError | None:
+    """Wait for the thread's end, however often the waiting is cancelled; the last cancellation, for the caller to pass on."""
+    again = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            again = error
+    return again
 
 
 def _post(loop: asyncio.AbstractEventLoop, settle: Callable[[Outcome], None], outcome: Outcome) -> None:

@@ -63,7 +63,7 @@ class Intake:
         if up and not self.device_up.get(device):
             self._came_up(device)
         self.device_up[device] = up
-        lost = self._drivers[device].lost(reason, now_s) if self._unasked and not up else []
+        lost = self._drivers[device].lost(reason.partition(":")[0], now_s) if self._unasked and not up else []  # the why is the link's
         self._push([Reading(device, not up, reason=reason, now_s=now_s), *lost])
 
     def _push(self, readings: list[Reading]) -> None:

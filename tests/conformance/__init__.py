@@ -1,0 +1,1 @@
+"""One list of cases for all roads: real wire -> line -> driver -> readings."""
