@@ -25,6 +25,7 @@ from gateway.core.wire import Failure, Framing, Reply
 MAX_PDU_BYTES = 253  # Modbus application protocol V1.1b3, 4.1
 MAX_RECEIVED_BYTES = 1024  # four frames; a babbling line never grows the buffer further
 _CRC_BYTES = 2
+FRAMES_KEPT = 1000
 _MBAP_BYTES = 7
 _EXCEPTION_FRAME_BYTES = 5
 _ASCII_START, _ASCII_END = b":", b"\r\n"
@@ -69,6 +70,7 @@ class RtuFraming:
         self._decoder = DecodePDU(is_server=False)
         self._framer = FramerRTU(self._decoder)
         self._received = bytearray()
+        self._frames: dict[tuple[int, bytes], bytes] = {}  # the same requests come again and again
         self._request = b"\x00"
         self._unit = 0
         self._reply_bytes = 0
@@ -78,7 +80,12 @@ class RtuFraming:
         """Wire bytes of one request, at most 256."""
         self._received.clear()
         self._request, self._unit, self._reply_bytes, self._foreign = request, unit, reply_bytes, _FOREIGN
-        return bytes(self._framer.encode(request, unit, 0))
+        frame = self._frames.get((unit, request))
+        if frame is None:
+            frame = bytes(self._framer.encode(request, unit, 0))
+            if len(self._frames) < FRAMES_KEPT:
+                self._frames[unit, request] = frame
+        return frame
 
     def feed(self, received: bytes) -> Reply | None:
         """The reply once its CRC holds; bytes that belong to nothing are stepped over."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from gateway.bus.schedule import ERRAND_PAUSE, MISSES_UNTIL_DOWN, RESCUE_GAP_S, RETRY_S, STARVED_S
 from gateway.bus.wire_time import character_s, frame_bytes, silence_s
-from gateway.core.wire import Block, WireClass
+from gateway.core.wire import Block, Exchange, WireClass
 
 HANDLING_S = 0.001  # what the gateway itself adds to a request and its reply: a thread that wakes up
 LONGEST_S = 30.0  # a response time beyond this is "never"
@@ -91,7 +91,7 @@ class LinePromise:
     blocks: tuple[Promise, ...]
 
 
-def frames_s(block: Block, wire: Wire) -> float:
+def frames_s(block: Block | Exchange, wire: Wire) -> float:
     """Time of a request and its reply without the device's delay: characters, silences, adapter, the gateway's handling."""
     return wire.silences_s + wire.bytes_s(len(block.request)) + wire.bytes_s(block.reply_bytes) + HANDLING_S + wire.latency_s
 

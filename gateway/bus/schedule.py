@@ -43,7 +43,6 @@ BUSY = frozenset({5, 6})
 UPSTREAM = frozenset({0x0A, 0x0B})
 QUEUE_MOST = 64
 _NEVER_S = math.inf
-_PROBE_RANK = WireClass.DIAGNOSTICS + 1
 
 
 @dataclass(slots=True, eq=False)
@@ -78,8 +77,11 @@ class Verdict:
 @dataclass(slots=True, eq=False)
 class _Job:
     block: Block
+    unit: _Unit
     due_s: float
     good: Verdict
+    rank: int
+    deadline_s: float  # after it is due
     served_s: float = -_NEVER_S
     sent_s: float = -_NEVER_S  # when the last answered request began; none since the last failure: minus infinity
     worst_s: float = 0.0  # longest time from the begin of one answered request to the end of the next
@@ -125,6 +127,8 @@ class Schedule:
         self._late_answers = late_answers
         for block in sorted(blocks, key=lambda block: (block.wire_class, block.period_s)):
             self._add(block, now_s)
+        self._jobs_in_order: list[_Job] = []
+        self._order_jobs()
         self._errands: list[Errand] = []
         self._errand_free_s = -_NEVER_S
         self._probe_free_s = 0.0
@@ -134,12 +138,16 @@ class Schedule:
 
     def _add(self, block: Block, due_s: float) -> None:
         unit = self._units.setdefault(block.device, _Unit(block.device, []))
-        job = _Job(block, due_s, Verdict((block,)))
+        job = _Job(block, unit, due_s, Verdict((block,)), int(block.wire_class), block.deadline_s)
         if block.alternate:
             job.odd = replace(block, request=block.alternate, expect=block.alternate if block.expect == block.request else block.expect)
         unit.jobs.append(job)
         if self._jobs.setdefault(block.device, {}).setdefault(block.name, job) is not job:
             raise ValueError(f'device {block.device} has two blocks named "{block.name}"')
+
+    def _order_jobs(self) -> None:
+        """All jobs in one list, most urgent first: it is gone through at every turn."""
+        self._jobs_in_order = sorted((job for unit in self._units.values() for job in unit.jobs), key=lambda job: job.rank)
 
     def replace(self, blocks: Sequence[Block], now_s: float) -> None:
         """A device's blocks anew; those that it had already keep their place in time."""
@@ -154,6 +162,7 @@ class Schedule:
                 self._jobs[device][block.name] = kept
             else:
                 self._add(block, now_s)
+        self._order_jobs()
 
     def worst_s(self) -> dict[tuple[str, str], float]:
         """(device, block) -> longest time so far from one sampling of its points to the end of the next reply."""
@@ -188,34 +197,31 @@ class Schedule:
         if self._errands and (errand := self._next_errand(now_s)) is not None:
             return errand
         wake_s = _NEVER_S
-        best: tuple[float, float, float] | None = None
         starved_s = now_s - STARVED_S
         best_job = starved_job = None
-        for unit in self._units.values():
+        best_deadline_s = _NEVER_S
+        for job in self._jobs_in_order:
+            due_s = job.due_s
+            if due_s > now_s:
+                if due_s < wake_s and not job.unit.probing:
+                    wake_s = due_s
+                continue
+            unit = job.unit
+            if unit.probing:
+                continue
             if unit.quiet_until_s > now_s:
                 wake_s = min(wake_s, unit.quiet_until_s)
                 continue
-            if unit.probing:
-                due_s = max(unit.probe_due_s, self._probe_free_s)
-                if due_s > now_s:
-                    wake_s = min(wake_s, due_s)
-                    continue
-                candidates = unit.jobs[:1]
-            else:
-                candidates = unit.jobs
-            for job in candidates:
-                block = job.block
-                rank = _PROBE_RANK if unit.probing else block.wire_class
-                if not unit.probing:
-                    due_s = job.due_s
-                    if due_s > now_s:
-                        wake_s = min(wake_s, due_s)
-                        continue
-                deadline_s = due_s + (PROBE_GAP_S if unit.probing else block.deadline_s)
-                if best is None or (rank, deadline_s, job.served_s) < best:
-                    best, best_job = (rank, deadline_s, job.served_s), job
-                if deadline_s < starved_s and not unit.probing:
-                    starved_s, starved_job = deadline_s, job
+            deadline_s = due_s + job.deadline_s
+            # the list is in the order of ranks: no later one is more urgent
+            if best_job is None or (
+                job.rank == best_job.rank and (deadline_s, job.served_s) < (best_deadline_s, best_job.served_s)
+            ):
+                best_deadline_s, best_job = deadline_s, job
+            if deadline_s < starved_s:
+                starved_s, starved_job = deadline_s, job
+        if best_job is None:
+            best_job, wake_s = self._probe(now_s, wake_s)
         if best_job is None:
             self.wake_s = min((self._free_s(errand) for errand in self._errands), default=_NEVER_S)
             self.wake_s = min(self.wake_s, wake_s)
@@ -225,6 +231,19 @@ class Schedule:
             best_job = starved_job
         assert best_job is not None
         return self._take(best_job, now_s)
+
+    def _probe(self, now_s: float, wake_s: float) -> tuple[_Job | None, float]:
+        """The dead unit that has waited longest, when it is time to look for one; else when to ask again."""
+        found = None
+        for unit in self._units.values():
+            if not unit.probing:
+                continue
+            due_s = max(unit.probe_due_s, self._probe_free_s, unit.quiet_until_s)
+            if due_s > now_s:
+                wake_s = min(wake_s, due_s)
+            elif found is None or (unit.probe_due_s, unit.jobs[0].served_s) < (found.unit.probe_due_s, found.served_s):
+                found = unit.jobs[0]
+        return found, wake_s
 
     def _take(self, job: _Job, now_s: float) -> Block:
         self.late_s = max(0.0, now_s - job.due_s)

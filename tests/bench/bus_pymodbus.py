@@ -9,7 +9,6 @@ prints one line of JSON: polls, errors.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import signal
 import sys
@@ -22,25 +21,23 @@ FIXED_SILENCE_S = 0.00175  # above 19200 baud
 
 
 async def run(link: str, baud: int, units: int, function: int, count: int, counted: dict[str, int]) -> None:
-    """Until SIGTERM."""
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    """Until SIGTERM. A flag ends it and no cancelling: pymodbus takes a CancelledError for its own and goes on."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     client = AsyncModbusSerialClient(link, baudrate=baud, parity="N", timeout=TIMEOUT_S, retries=0)
     await client.connect()
     read = client.read_discrete_inputs if function == 2 else client.read_holding_registers
     silence_s = 3.5 * 11 / baud if baud <= 19200 else FIXED_SILENCE_S
     unit = 0
-    with contextlib.suppress(asyncio.CancelledError):
-        while True:
-            unit = unit % units + 1
-            await asyncio.sleep(silence_s)
-            try:
-                reply = await read(0, count=count, device_id=unit)
-                counted["errors"] += reply.isError()
-            except ModbusException:
-                counted["errors"] += 1
-            counted["polls"] += 1
+    while not stop.is_set():
+        unit = unit % units + 1
+        await asyncio.sleep(silence_s)
+        try:
+            reply = await read(0, count=count, device_id=unit)
+            counted["errors"] += reply.isError()
+        except ModbusException:
+            counted["errors"] += 1
+        counted["polls"] += 1
     client.close()
 
 
