@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,9 +92,18 @@ def _units(text: str) -> range:
 
 
 def _profiles(arguments: argparse.Namespace) -> dict[str, Path]:
+    """Those of the folders that were named, of the site file's own, and those that are shipped."""
     from gateway.config.load import profile_files
 
-    return profile_files([Path(folder) for folder in arguments.profile_dir])
+    folders = [Path(folder) for folder in arguments.profile_dir]
+    site = Path(getattr(arguments, "config", ""))
+    if site.is_file():
+        try:
+            own = tomllib.loads(site.read_text(encoding="utf-8-sig")).get("profile_dirs", [])
+        except (OSError, ValueError):
+            own = []  # `check` says what is wrong with it
+        folders += [site.parent / folder for folder in own if isinstance(folder, str)]
+    return profile_files(folders)
 
 
 def _load(name: str, arguments: argparse.Namespace) -> Profile | None:

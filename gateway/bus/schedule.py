@@ -214,9 +214,7 @@ class Schedule:
                 continue
             deadline_s = due_s + job.deadline_s
             # the list is in the order of ranks: no later one is more urgent
-            if best_job is None or (
-                job.rank == best_job.rank and (deadline_s, job.served_s) < (best_deadline_s, best_job.served_s)
-            ):
+            if best_job is None or (job.rank == best_job.rank and (deadline_s, job.served_s) < (best_deadline_s, best_job.served_s)):
                 best_deadline_s, best_job = deadline_s, job
             if deadline_s < starved_s:
                 starved_s, starved_job = deadline_s, job
@@ -267,6 +265,8 @@ class Schedule:
             return None
         errand = min(ready, key=lambda errand: (errand.exchange.wire_class, errand.asked_s))
         if self._more_urgent_due(max(errand.exchange.wire_class, WireClass.LIFE_SAFETY), now_s):
+            if errand.exchange.wire_class is WireClass.DIAGNOSTICS:
+                return None  # a visitor waits for as long as it takes
             if now_s < errand.asked_s + ERRAND_STARVED_S or now_s < self._rescue_free_s:
                 return None
             self._rescue_free_s = now_s + RESCUE_GAP_S
@@ -297,7 +297,8 @@ class Schedule:
             unit.quiet_until_s = outcome.now_s + pause_s
         if isinstance(turn, Errand):
             if self._units:
-                self._errand_free_s = outcome.now_s + max(ERRAND_GAP_S, ERRAND_PAUSE * outcome.took_s if silent else 0.0)
+                pause = ERRAND_PAUSE if silent and turn.exchange.wire_class is not WireClass.DIAGNOSTICS else 0
+                self._errand_free_s = outcome.now_s + max(ERRAND_GAP_S, pause * outcome.took_s)
             return Verdict(())
         job = self._jobs[turn.device].get(turn.name)
         if job is None:

@@ -6,23 +6,26 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gateway.bus.line import Line
 from gateway.config.settings import Settings
 from gateway.core.commands import LatchReleased, Learned
+from gateway.core.errors import DoorRefused
 from gateway.core.outputs import OutputDone, OutputOrder
 from gateway.core.reading import Value
-from gateway.core.wire import Exchange, Failure, Outcome
+from gateway.core.wire import Block, Exchange, Failure, Outcome, WireClass
 from gateway.runtime.conveyor import Conveyor
-from gateway.runtime.equipment import POLLED, HashCard, drivers_of, plans_of, writing_buses
+from gateway.runtime.equipment import POLLED, HashCard, drivers_of, plans_of, unit_of, writing_buses
 from gateway.runtime.intake import Intake
 from gateway.runtime.lines import line_of
-from gateway.runtime.promises import judge
+from gateway.runtime.promises import judge, wire_of
+from gateway.runtime.visits import patience_s, room_s
 
 if TYPE_CHECKING:
-    from gateway.config.site import Bus, Device
+    from gateway.config.site import Bus, Device, SerialBus, TcpBus
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +102,40 @@ class Field:
     # --- a visitor's read -----------------------------------------------------------------
 
     async def read(self, bus: str, exchange: Exchange) -> Outcome | None:
-        """One request for a technician; None when there is no such polled bus."""
+        """One request for a technician; None when there is no such polled bus. DoorRefused when its line cannot spare the time."""
         line = self.lines.get(bus)
-        transport = next((each.transport for each in self._settings.site.buses if each.id == bus), "")
-        return None if line is None or transport not in POLLED else await line.submit(exchange)
+        settings = next((each for each in self._settings.site.buses if each.id == bus), None)
+        if line is None or settings is None or settings.transport not in POLLED:
+            return None
+        question = self._with_patience(settings, exchange)
+        outcome = await line.submit(question)
+        if outcome.failure is Failure.NO_ANSWER and question.timeout_s < exchange.timeout_s:
+            words = f"{outcome.detail or outcome.reason} for {question.timeout_s * 1000:.0f} ms; this line can spare no more for a question"
+            return replace(outcome, detail=words)
+        return outcome
+
+    def _with_patience(self, bus: Bus, exchange: Exchange) -> Exchange:
+        if bus.id not in self.judged.lines:
+            return exchange  # nothing is read on it
+        first = next(device for device in self._settings.site.devices if device.bus == bus.id)
+        wire = wire_of(cast("SerialBus | TcpBus", bus), self._settings.profiles[first.profile].serial)
+        room = room_s(self.judged.lines[bus.id], cast("SerialBus | TcpBus", bus).panic_limit_ms / 1000)
+        device, blocks = self._unit_on(bus.id, exchange.unit)
+        late_s = max((block.late_s for block in blocks), default=0.0) if wire.late_answers else 0.0
+        if any(block.wire_class is WireClass.PANIC for block in blocks):
+            room -= late_s  # unanswered, it would be left alone for so long, with its buttons
+        seconds = patience_s(exchange, wire, room)
+        if not seconds:
+            words = f"bus {bus.id} has panic buttons: a question may hold it for {room * 1000:.0f} ms, this one would take longer"
+            raise DoorRefused(f"{words}; ask for fewer registers, or stop the daemon and ask then")
+        return replace(exchange, device=device or exchange.device, timeout_s=seconds, late_s=late_s)
+
+    def _unit_on(self, bus: str, unit: int) -> tuple[str, list[Block]]:
+        """The device of this unit on a bus and what is asked of it; ("", []) for a stranger."""
+        for device in self._settings.site.devices:
+            if device.bus == bus and unit_of(self._settings, device) == unit:
+                return device.id, self._drivers[device.id].plan()
+        return "", []
 
     # --- latches --------------------------------------------------------------------------
 

@@ -202,6 +202,10 @@ async def probe(of: Asker, profile: ModbusProfile, unit: int, signals: Iterable[
                 if new := driver.replan():
                     plan, blocks = list(new), {}
                     continue
+            if outcome.failure is Failure.NO_ANSWER and not readings and not blocks:
+                return Probed(
+                    {}, [(block, outcome.detail or outcome.reason, outcome.took_s)]
+                )  # nobody is there: the others need not be tried
             blocks[block.name] = (block, outcome.reason and (outcome.detail or outcome.reason), outcome.took_s)
             for reading in found:
                 readings[reading.point] = reading

@@ -180,3 +180,14 @@ def test_a_device_that_speaks_unasked_is_listened_to(tmp_path: Path, capsys: Sai
     out = capsys.readouterr().out
     assert "5 bytes, not shown" in out
     assert "1A2B3C4D" not in out.upper()
+
+
+def test_the_sites_own_profiles_are_known(tmp_path: Path, capsys: Said) -> None:
+    (tmp_path / "own").mkdir()
+    own(tmp_path / "own")
+    site = tmp_path / "site.toml"
+    site.write_text('profile_dirs = ["own"]\n')
+    with tcp_wire(Units({1: Device(registers=[0, 0, 0, 0, 215])})) as wire:
+        words = ["devices", "probe", "--port", f"127.0.0.1:{wire.port}", "--profile", "own", "--config", str(site)]
+        assert main(words) == 0
+    assert "21.5 Cel" in capsys.readouterr().out
