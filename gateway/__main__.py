@@ -1,4 +1,4 @@
-"""The command line: campus-gateway run, check, status, acknowledge, reset, devices, key, schema, vision, demo."""
+"""The command line: campus-gateway run, check, status, acknowledge, reset, shelve, devices, key, schema, vision, demo."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from gateway import __version__, command_devices
+from gateway import __version__, command_alarms, command_calendar, command_devices
 
 SITE = "/etc/campus-gateway/site.toml"
 
@@ -66,12 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="the whole answer as JSON")
     status.set_defaults(handler=_status)
 
-    for name, text in (("acknowledge", "take an alarm (确认)"), ("reset", "reset a latched alarm whose cause is gone (复位)")):
-        command = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}. Leaves an audit event.")
-        command.add_argument("target", metavar="POINT[/ALARM]", help="a point, or one of its alarms")
-        _site(command)
-        command.add_argument("--by", metavar="NAME", default="", help="who does it; default: your login name")
-        command.set_defaults(handler=_command, command=name)
+    command_alarms.add(commands, _site, _command)
 
     output = commands.add_parser(
         "output",
@@ -113,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     schema.set_defaults(handler=_schema)
 
+    command_calendar.add(commands, SITE)
     command_devices.add(commands, SITE)
 
     vision = commands.add_parser("vision", help="run the vision process (usually started for you)")
@@ -189,7 +185,7 @@ def _check(arguments: argparse.Namespace) -> int:
         "buses": len(site.buses),
         "devices": len(site.devices),
         "points": len(site.points),
-        "alarms": sum(len(point.alarms) for point in settings.points.values() if not point.system),
+        "alarms": sum(not alarm.auxiliary for point in settings.points.values() if not point.system for alarm in point.alarms),
         "cameras": len(site.cameras),
         "recipients": len(site.uplink.recipients),
     }
@@ -251,7 +247,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _command(arguments: argparse.Namespace) -> int:
     request = {"op": "command", "command": arguments.command, "target": arguments.target, "by": arguments.by}
-    request["value"] = getattr(arguments, "value", "")
+    request |= {name: given for name in ("value", "why", "second", "for_s") if (given := getattr(arguments, name, ""))}
     answer = _ask(arguments, request)
     if answer is None:
         return 1

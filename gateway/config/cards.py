@@ -10,11 +10,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.config.hours import WEEKDAYS, parse_spans
+from gateway.config.hours import week_spans
 from gateway.config.problems import unknown
 from gateway.config.settings import Problem, beside, problem_at
 from gateway.config.site import Hours, Site
-from gateway.core.doors import Card, DoorSpec, Spans
+from gateway.core.doors import Card, DoorSpec
 
 COLUMNS = ["card", "name", "schedule"]
 _HASH = re.compile(r"^[0-9a-f]{16,128}$")
@@ -62,7 +62,7 @@ def read_cards(file: str, raw: bytes, schedules: dict[str, Hours]) -> tuple[dict
             continue
         number, name, schedule = (cell.strip() for cell in row)
         lines[number.lower()] = rows.line_num
-        cards[number.lower()] = Card(name, _spans(schedules[schedule]) if schedule else None)
+        cards[number.lower()] = Card(name, week_spans(schedules[schedule]) if schedule else None)
     return cards, problems
 
 
@@ -77,14 +77,3 @@ def _wrong(row: list[str], lines: dict[str, int], schedules: dict[str, Hours]) -
     if schedule and schedule not in schedules:
         return unknown("a schedule of the site file", schedule, schedules)
     return ""
-
-
-def _spans(hours: Hours) -> Spans:
-    """Hours as minutes of each day; those that are wrong were told by resolve()."""
-    out = []
-    for day in WEEKDAYS:
-        try:
-            out.append(tuple(parse_spans(getattr(hours, day))))
-        except ValueError:
-            out.append(())
-    return tuple(out)

@@ -11,13 +11,15 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.config.calendar import CalendarTables
 from gateway.config.cards import with_cards
 from gateway.config.problems import from_pydantic, unknown
 from gateway.config.profile_modbus import ModbusProfile
 from gateway.config.profile_modbus_checks import modbus_errors
 from gateway.config.profiles import PROFILES, Profile
 from gateway.config.resolve import Resolved, resolve
-from gateway.config.settings import DOOR_NAME, ConfigRefused, Problem, Settings, beside
+from gateway.config.resolve_calendar import resolve_calendar
+from gateway.config.settings import DOOR_NAME, ConfigRefused, Problem, Settings, beside, problem_at
 from gateway.config.site import Site
 from gateway.config.toml_lines import key_lines, key_text, line_of
 
@@ -38,6 +40,12 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
     resolved: Resolved = resolve(site, profiles, frozenset(files))
     doors, card_problems = with_cards(file, site, resolved.doors)
     problems += card_problems
+    further, calendar_problems = _calendar_file(file, site)
+    calendar = resolve_calendar(file, site, further)
+    problems += calendar_problems + calendar.problems
+    resolved.warnings += calendar.warnings
+    if calendar.point is not None:
+        resolved.points[calendar.point.id] = calendar.point
     lines = key_lines(text) if resolved.errors or resolved.warnings or problems else {}
     problems += [Problem(str(file), line_of(lines, path_), key_text(path_), words) for path_, words in resolved.errors]
     if problems:
@@ -58,6 +66,7 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
         outputs=resolved.outputs,
         doors=doors,
         power=resolved.power,
+        school_days=calendar.days,
         warnings=warnings,
     )
 
@@ -78,6 +87,13 @@ def load_profile(path: str | FilePath) -> Profile:
         lines = key_lines(text)
         raise ConfigRefused([Problem(str(file), line_of(lines, key), key_text(key), words) for key, words in errors])
     return profile
+
+
+def load_calendar(path: str | FilePath) -> CalendarTables:
+    """Read and check one calendar file by itself. Raises ConfigRefused with every problem found."""
+    file = FilePath(path)
+    text, data = _read(file)
+    return _validate(file, text, data, CalendarTables)
 
 
 def profile_files(further: list[FilePath]) -> dict[str, FilePath]:
@@ -110,6 +126,19 @@ def _profiles(file: FilePath, text: str, site: Site, files: dict[str, FilePath])
             line = line_of(key_lines(text), ("profile_dirs", i))
             problems.append(Problem(str(file), line, f"profile_dirs[{i}]", f'"{folder}" is not a folder'))
     return profiles, problems
+
+
+def _calendar_file(file: FilePath, site: Site) -> tuple[CalendarTables | None, list[Problem]]:
+    """The calendar file that a site names, or what is wrong with it."""
+    if site.calendar is None or not site.calendar.file:
+        return None, []
+    path = beside(file, site.calendar.file)
+    if not path.is_file():
+        return None, [problem_at(file, ("calendar", "file"), f'"{site.calendar.file}" is not a file')]
+    try:
+        return load_calendar(path), []
+    except ConfigRefused as refused:
+        return None, refused.problems
 
 
 def _read(file: FilePath) -> tuple[str, dict[str, Any]]:

@@ -51,6 +51,7 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "string_type": 'text in "quotes"',
+    "date_type": "a day such as 2026-09-01, without quotes",
     "list_type": "a list in [brackets]",
     "tuple_type": "a pair [x, y]",
     "dict_type": "a table",

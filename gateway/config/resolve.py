@@ -11,15 +11,16 @@ from gateway.config.hours import parse_spans
 from gateway.config.problems import unknown
 from gateway.config.profile import Offered
 from gateway.config.profiles import Profile, signals_of
+from gateway.config.resolve_alarms import resolve_alarms, role_alarms, wire_alarms
 from gateway.config.resolve_doors import reader_points, resolve_doors
 from gateway.config.resolve_outputs import resolve_outputs
-from gateway.config.roles import ROLES, SIGNAL_FAULT_DELAY_S, SYSTEM_ROLES, AlarmDefault, Role
+from gateway.config.roles import ROLES, SYSTEM_ROLES, Role
 from gateway.config.site import Device, GpioBus, PointSettings, SerialBus, Site
 from gateway.config.toml_lines import KeyPath
 from gateway.core.doors import DoorSpec, PowerSpec
 from gateway.core.ids import ID, SYSTEM_PREFIX
 from gateway.core.outputs import OutputSpec
-from gateway.core.points import Above, AlarmSpec, Below, Condition, Contact, EventClass, NotGood, Point, Press, Text
+from gateway.core.points import AlarmSpec, Contact, EventClass, Point, Text
 from gateway.core.wire import WireClass, WirePoint
 
 PANIC_PERIOD_MOST_S = 0.2  # a panic signal of 400 ms must be processed (EN 50131-1); its detection limit here is 250 ms
@@ -78,6 +79,7 @@ def resolve(site: Site, profiles: dict[str, Profile], known_profiles: frozenset[
         out.points[point.id] = point
     resolve_outputs(site, profiles, out)
     resolve_doors(site, out)
+    resolve_alarms(site, out)
     if not site.uplink.recipients:
         out.warnings.append((("uplink",), "no recipients: delivery ends with the broker's word, nobody signs for an alarm"))
     return out
@@ -266,9 +268,7 @@ def _wire_point(
     latched = [other for other in site.points if other.device == device.id and getattr(signals.get(other.signal or ""), "clear", None)]
     if role.alarms:
         _not_kill_safe(i, signal, len(latched) > 1, out)
-    alarms = _alarms(i, settings, role, signal.kind, site, out)
-    if alarms:
-        alarms += (_signal_fault(settings, site),)
+    alarms = wire_alarms(i, settings, role, signal, site, out)
     modulus = 1 << _COUNTER_BITS.get(getattr(signal, "type", ""), 32)
     out.points[settings.id] = replace(_point(settings, role, signal.kind, unit, alarms, site), modulus=modulus)
     period = settings.period_ms / 1000 if settings.period_ms else role.period_s
@@ -303,84 +303,9 @@ def _camera_point(i: int, settings: PointSettings, role: Role, cameras: dict[str
     elif settings.zone not in cameras[settings.camera]:
         out.errors.append((("points", i, "zone"), unknown(f"a zone of camera {settings.camera}", settings.zone, cameras[settings.camera])))
     else:
-        alarms = _alarms(i, settings, role, "vision", site, out)
+        alarms = role_alarms(i, settings, role, "vision", site, out)
         out.points[settings.id] = _point(settings, role, "vision", "", alarms, site)
         out.zones.setdefault((settings.camera, settings.zone), []).append(settings.id)
-
-
-def _alarms(i: int, settings: PointSettings, role: Role, kind: str, site: Site, out: Resolved) -> tuple[AlarmSpec, ...]:
-    given = {name for name in ("level1", "level2", "deadband") if getattr(settings, name) is not None}
-    has_limits = any(isinstance(alarm.condition, Above | Below) for alarm in role.alarms)
-    for name in sorted(given):
-        if not has_limits:
-            out.errors.append((("points", i, name), f"role {role.name} has no limits"))
-    if not settings.alarm:
-        if role.fixed:
-            out.errors.append((("points", i, "alarm"), f"a {role.name} cannot be switched off"))
-        return ()
-    if role.fixed:
-        for name in ("latching", "on_delay_s", "off_delay_s"):
-            if getattr(settings, name) is not None:
-                out.errors.append((("points", i, name), f"cannot be changed for a {role.name}: it latches and acts at once"))
-    alarms = []
-    for default in role.alarms:
-        condition = _condition(settings, default, kind)
-        alarms.append(
-            AlarmSpec(
-                point=settings.id,
-                name=default.name,
-                condition=condition,
-                alarm_class=default.alarm_class,
-                event_class=default.event_class,
-                latching=default.latching if settings.latching is None or role.fixed else settings.latching,
-                text=_alarm_text(default.text, settings, site),
-                on_delay_s=default.on_delay_s if settings.on_delay_s is None else settings.on_delay_s,
-                off_delay_s=default.off_delay_s if settings.off_delay_s is None else settings.off_delay_s,
-                urgency=default.urgency,
-                severity=default.severity,
-                certainty=default.certainty,
-                outside_hours=default.outside_hours,
-            )
-        )
-    limits = {alarm.name: alarm.condition.limit for alarm in alarms if isinstance(alarm.condition, Above)}
-    if "level1" in limits and "level2" in limits and limits["level1"] >= limits["level2"]:
-        key = "level1" if "level1" in given else "level2"
-        out.errors.append((("points", i, key), f"level1 ({limits['level1']:g}) must be below level2 ({limits['level2']:g})"))
-    return tuple(alarms)
-
-
-def _signal_fault(settings: PointSettings, site: Site) -> AlarmSpec:
-    """Unknown is not normal: a sensor that answers but whose value may not be believed is a fault of its own."""
-    return AlarmSpec(
-        point=settings.id,
-        name="signal",
-        condition=NotGood(),
-        alarm_class="fault",
-        event_class=EventClass.FAULT,
-        latching=False,
-        text=_alarm_text(Text("信号故障", "Signal fault"), settings, site),
-        on_delay_s=SIGNAL_FAULT_DELAY_S,
-        urgency="Expected",
-        severity="Moderate",
-    )
-
-
-def _condition(settings: PointSettings, default: AlarmDefault, kind: str) -> Condition:
-    condition = default.condition
-    if isinstance(condition, Contact) and kind in ("counter", "latched"):
-        return Press()
-    if isinstance(condition, Above | Below):
-        limit = getattr(settings, default.name, None)
-        deadband = condition.deadband if settings.deadband is None else settings.deadband
-        return replace(condition, limit=condition.limit if limit is None else limit, deadband=deadband)
-    return condition
-
-
-def _alarm_text(text: Text, settings: PointSettings, site: Site) -> Text:
-    place = site.places[settings.place]
-    zh = settings.name or place.name
-    en = settings.name_en or place.name_en or settings.name or place.name
-    return Text(f"{text.zh}：{zh}", f"{text.en}: {en}")
 
 
 def _point(settings: PointSettings, role: Role, kind: str, unit: str, alarms: tuple[AlarmSpec, ...], site: Site) -> Point:
@@ -424,13 +349,13 @@ def _system_points(site: Site) -> Iterator[Point]:
     """The gateway's own points: each device's and camera's link, each path, each recipient, and its inner parts."""
     first_place = next(iter(site.places))
     for device in site.devices:
-        yield _system(device.id, "device_link", device.place or first_place, device.name or device.id)
+        yield system_point(device.id, "device_link", device.place or first_place, device.name or device.id)
     for camera in site.cameras:
-        yield _system(camera.id, "camera_link", camera.place, camera.id)
+        yield system_point(camera.id, "camera_link", camera.place, camera.id)
     for path in site.uplink.paths:
-        yield _system(f"{SYSTEM_PREFIX}path-{path.id}", "path_link", first_place, path.id)
+        yield system_point(f"{SYSTEM_PREFIX}path-{path.id}", "path_link", first_place, path.id)
     for recipient in site.uplink.recipients:
-        yield _system(f"{SYSTEM_PREFIX}centre-{recipient.id}", "centre_silent", first_place, recipient.name or recipient.id)
+        yield system_point(f"{SYSTEM_PREFIX}centre-{recipient.id}", "centre_silent", first_place, recipient.name or recipient.id)
     for name, role in (
         ("publish", "publish_refused"),
         ("receipt", "bad_receipt"),
@@ -438,11 +363,13 @@ def _system_points(site: Site) -> Iterator[Point]:
         ("buses", "field_bus"),
         ("clock", "clock"),
         ("task", "task"),
+        ("flood", "alarm_flood"),
     ):
-        yield _system(f"{SYSTEM_PREFIX}{name}", role, first_place, "")
+        yield system_point(f"{SYSTEM_PREFIX}{name}", role, first_place, "")
 
 
-def _system(point_id: str, role_name: str, place: str, name: str) -> Point:
+def system_point(point_id: str, role_name: str, place: str, name: str) -> Point:
+    """One of the gateway's own points. name: what it is about, shown behind the words of its role, or empty."""
     role = SYSTEM_ROLES[role_name]
     zh, en = (f"：{name}", f": {name}") if name else ("", "")
     alarms = tuple(

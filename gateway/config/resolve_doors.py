@@ -154,6 +154,7 @@ def _derived_point(spec: DoorSpec, point_id: str, role_name: str, *, sight: bool
             urgency=default.urgency,
             severity=default.severity,
             certainty=default.certainty,
+            boot=role.boot,
         )
         for default in role.alarms
     ]
@@ -161,7 +162,7 @@ def _derived_point(spec: DoorSpec, point_id: str, role_name: str, *, sight: bool
         text = _text(Text("门磁信号故障", "Door contact fault"), spec)
         alarms.append(
             AlarmSpec(
-                point_id, "signal", NotGood(), "fault", EventClass.FAULT, latching=False, text=text,
+                point_id, "signal", NotGood(), "fault", EventClass.FAULT, latching=True, text=text,
                 on_delay_s=SIGNAL_FAULT_DELAY_S, urgency="Expected", severity="Moderate",
             )
         )  # fmt: skip

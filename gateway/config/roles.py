@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.core.points import Above, Condition, Contact, EventClass, NotGood, OneOf, Press, Text
+from gateway.core.points import HIGHLY_MANAGED, Above, Boot, Condition, Contact, EventClass, NotGood, OneOf, Press, Text
 from gateway.core.wire import WireClass
 
 SIGNAL_FAULT_DELAY_S = 2.0  # GB 16808: a loop fault is announced within 100 s; this only rides over one odd reading
-HIGHLY_MANAGED = frozenset({"panic", "ram_impact", "gas_high", "fire"})  # ISA-18.2: never shelved or suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,10 @@ class AlarmDefault:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Defaults of a role. kinds: which kinds of signal may play it. unit: what its limits are in."""
+    """Defaults of a role. kinds: which kinds of signal may play it. unit: what its limits are in.
+
+    boot: what the first reading after a restart means. moves: a value that stays the same for hours is worth a fault (`stuck_h`).
+    """
 
     name: str
     text: Text
@@ -46,6 +48,8 @@ class Role:
     alarms: tuple[AlarmDefault, ...] = ()
     unit: str = ""
     observe: EventClass | None = None
+    boot: Boot = Boot.ALARM
+    moves: bool = False
     fixed: bool = field(default=False)  # latching and delays may not be changed by the site file
 
 
@@ -101,6 +105,7 @@ _ROLES = (
                 Contact(),
                 "fault",
                 _t("防冲撞设施故障", "Anti-ram bollard fault"),
+                latching=True,
                 event_class=EventClass.FAULT,
                 urgency="Expected",
                 severity="Moderate",
@@ -151,6 +156,7 @@ _ROLES = (
         _MEASURE,
         WireClass.LIFE_SAFETY,
         1.0,
+        moves=True,
         unit="mA",
         alarms=(
             AlarmDefault(
@@ -173,6 +179,7 @@ _ROLES = (
         _MEASURE,
         WireClass.LIFE_SAFETY,
         2.0,
+        moves=True,
         unit="Cel",
         alarms=(
             AlarmDefault(
@@ -212,6 +219,7 @@ _ROLES = (
         _CONTACT,
         WireClass.STATE,
         0.5,
+        boot=Boot.STATE_IN_HOURS,
         alarms=(AlarmDefault("alarm", Contact(), "door", _t("门长时间未关", "Door held open"), urgency="Expected", severity="Minor"),),
     ),
     Role(
@@ -257,6 +265,7 @@ _ROLES = (
                 Contact(),
                 "fault",
                 _t("市电中断", "Mains power lost"),
+                latching=True,
                 event_class=EventClass.FAULT,
                 urgency="Expected",
                 severity="Moderate",
@@ -276,6 +285,7 @@ _ROLES = (
                 Contact(),
                 "fault",
                 _t("备用电池电量低", "Battery low"),
+                latching=True,
                 event_class=EventClass.FAULT,
                 urgency="Expected",
                 severity="Moderate",
@@ -295,6 +305,7 @@ _ROLES = (
                 Contact(),
                 "fault",
                 _t("设备故障", "Device fault"),
+                latching=True,
                 event_class=EventClass.FAULT,
                 urgency="Expected",
                 severity="Moderate",
@@ -304,7 +315,12 @@ _ROLES = (
     Role("device_state", _t("设备状态", "device state"), _ENUM, WireClass.STATE, 1.0, observe=EventClass.OBSERVATION),
     Role("contact", _t("开关量", "plain contact"), _CONTACT, WireClass.STATE, 0.25, observe=EventClass.OBSERVATION),
     Role(
-        "measurement", _t("模拟量", "plain measurement"), frozenset({"measurement", "counter", "enum", "text"}), WireClass.MEASUREMENT, 1.0
+        "measurement",
+        _t("模拟量", "plain measurement"),
+        frozenset({"measurement", "counter", "enum", "text"}),
+        WireClass.MEASUREMENT,
+        1.0,
+        moves=True,
     ),
     Role(
         "person_in_zone",
@@ -381,6 +397,8 @@ SYSTEM_ROLES: dict[str, Role] = {
         _fault("journal", "事件日志", "journal", "事件日志故障", "Journal fault"),
         _fault("field_bus", "现场总线", "field buses", "现场总线不能保证报警时限", "A field bus cannot keep its promised delays"),
         _fault("clock", "时钟", "clock", "时钟未同步", "Clock not synchronised"),
+        _fault("calendar", "校历", "calendar", "校历即将用完", "Calendar runs out"),
+        _fault("alarm_flood", "报警数量", "number of alarms", "十分钟内报警过多", "More than ten alarms in ten minutes"),
         _fault("task", "内部任务", "internal task", "内部任务停止", "Internal task parked"),
         _fault("output", "输出", "output", "输出未执行", "Output did not obey", SIGNAL_FAULT_DELAY_S, condition=NotGood()),
     )

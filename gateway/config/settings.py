@@ -11,6 +11,7 @@ from gateway.core.doors import DoorSpec, PowerSpec
 from gateway.core.errors import Permanent
 from gateway.core.outputs import OutputSpec
 from gateway.core.points import Point
+from gateway.core.school_days import SchoolDays
 from gateway.core.wire import WirePoint
 
 if TYPE_CHECKING:  # in the daemon these are `plain.Record`s with the same attributes
@@ -65,6 +66,7 @@ class Settings:
     outputs: dict[str, OutputSpec] = field(default_factory=dict)
     doors: dict[str, DoorSpec] = field(default_factory=dict)
     power: PowerSpec | None = None
+    school_days: SchoolDays = field(default_factory=SchoolDays)
     warnings: list[Problem] = field(default_factory=list)
 
     @property

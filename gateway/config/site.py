@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from gateway.config.calendar import Calendar
 from gateway.config.profile import Strict
 from gateway.core.ids import ID_PATTERN
 
@@ -113,7 +114,7 @@ class Device(Strict):
 
 
 class Hours(Strict):
-    """When the school is open; outside these hours `person_after_hours` counts. A day left out is closed all day."""
+    """Hours of each weekday: when lessons are held in [hours], when cards count in [schedules]. A day left out has none."""
 
     mon: list[str] = Field(default_factory=list)
     tue: list[str] = Field(default_factory=list)
@@ -149,6 +150,13 @@ class PointSettings(Strict):
     on_delay_s: float | None = Field(None, ge=0, le=3600)
     off_delay_s: float | None = Field(None, ge=0, le=3600)
     latching: bool | None = None
+    rise_per_min: float | None = Field(None, gt=0, description="alarm when it rises by so much a minute, in the role's unit")
+    rise_window_s: float = Field(60.0, ge=10, le=3600, description="over which that rise is taken")
+    stuck_h: float | None = Field(None, gt=0, le=8760, description="fault when the value has been the same for so many hours")
+    confirm_with: list[Id] = Field(
+        default_factory=list, description="points beside it: two of them in alarm are one more alarm, `confirmed`"
+    )
+    suppress_while: SuppressWhile | None = None
     alarm: bool = Field(True, description="false: the role's alarms are off, changes of a contact are observations only")
     external: dict[str, str] = Field(default_factory=dict, description="codes of a provincial platform (GB/T 28181 ids)")
 
@@ -171,6 +179,13 @@ Shown = Annotated[Any, AfterValidator(_shown), WithJsonSchema({"anyOf": [{"type"
 
 class RemoteWhen(Strict):
     """A point that must show a value before a command is carried out."""
+
+    point: Id
+    value: Shown = True
+
+
+class SuppressWhile(Strict):
+    """While this point shows the value, the alarms of the point it stands at are recorded and not announced."""
 
     point: Id
     value: Shown = True
@@ -339,6 +354,7 @@ class Site(Strict):
     schedules: dict[Id, Hours] = Field(default_factory=dict, description="when cards count, by the name that the cards_file gives")
     power: Power | None = None
     hours: Hours = Field(default_factory=lambda: Hours())
+    calendar: Calendar | None = None
     vision: Vision = Field(default_factory=lambda: Vision())
     metrics: Metrics = Field(default_factory=lambda: Metrics())
     telemetry: Telemetry = Field(default_factory=lambda: Telemetry())

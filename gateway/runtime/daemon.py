@@ -13,7 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from gateway.config.hours import WEEKDAYS, parse_spans
+from gateway.config.hours import week_spans
 from gateway.config.settings import Settings
 from gateway.contract.envelope import Origin, Sealed
 from gateway.contract.jws import TrustedKey
@@ -23,11 +23,12 @@ from gateway.core.errors import GatewayError, JournalRefused, Permanent
 from gateway.core.ids import EventIds
 from gateway.core.points import Draft, EventClass, Priority
 from gateway.core.reading import Quality, Reading
+from gateway.core.school_days import CALENDAR_POINT
 from gateway.journal.reader import Reader
 from gateway.journal.store import Batch, open_store
 from gateway.journal.writer import Writer
 from gateway.metrics.exporter import Exporter
-from gateway.rules.timetable import Timetable
+from gateway.rules.calendar import SchoolCalendar
 from gateway.runtime import memory, telling
 from gateway.runtime.board import Board
 from gateway.runtime.clock import Clock
@@ -50,6 +51,7 @@ log = logging.getLogger(__name__)
 
 POWER_OFF = ["systemctl", "poweroff"]
 SETTLED_S = 2.0  # start-up is over, the first states are out
+CALENDAR_LOOK_S = 600.0  # the day changes at midnight, and a clock may be set at any time
 VISION_SILENT_S = 5.0
 VISION_START_S = 20.0  # loading a model on a small board takes its time
 
@@ -82,10 +84,10 @@ class Daemon:
         self.signer = load_signer(settings.state_dir)
         entitled: dict[str, frozenset[str]] = {r.id: frozenset(r.classes) for r in uplink.recipients} or {BROKER: frozenset(EventClass)}
         self.ids = EventIds()
-        zone = ZoneInfo(settings.site.site.timezone)
+        self.calendar = SchoolCalendar(ZoneInfo(settings.site.site.timezone), week_spans(settings.site.hours), settings.school_days)
         self.house = House(
             settings.points,
-            Timetable(zone, tuple(tuple(parse_spans(getattr(settings.site.hours, day))) for day in WEEKDAYS)),
+            self.calendar,
             fittings=Fittings(settings.outputs, settings.doors, settings.power),
         )
         self.store, self._opened = open_store(
@@ -194,6 +196,8 @@ class Daemon:
             supervise("ticks", self.field.tick_on)
         supervise("door", self.door.run)
         supervise("clock", self._watch_clock)
+        if CALENDAR_POINT in self.settings.points:
+            supervise("calendar", self._watch_calendar)
         if self._eyes:
             supervise("vision", self._watch_vision)
         telling.fill(self.exporter, self)
@@ -294,6 +298,17 @@ class Daemon:
             if unknown is not before:
                 self.fault("gw-clock", unknown, "the clock was never set" if unknown else "")
             await asyncio.sleep(10.0)
+
+    async def _watch_calendar(self) -> None:
+        """A calendar that runs out within 60 days is a fault; the alarm's own words name the day."""
+        told: bool | None = None
+        while True:
+            now, days = self.clock.now(), self.settings.school_days
+            soon = self.calendar.runs_out(self.calendar.local_date(now.at_ms))
+            if now.clock != "unknown" and soon is not told:  # a clock that was never set knows no date
+                told = soon
+                self.fault(CALENDAR_POINT, soon, f"{days.beyond.en} after {days.ends}" if soon else "")
+            await asyncio.sleep(CALENDAR_LOOK_S)
 
     # --- vision --------------------------------------------------------------------------------
 

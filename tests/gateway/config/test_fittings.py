@@ -139,7 +139,7 @@ def test_a_door_with_a_reader_device(tmp_path: Path) -> None:
     assert all(settings.points[name].watched for name in door.inputs)
     forced, held, denied = (settings.points[name] for name in (door.forced_point, door.held_point, door.denied_point))
     assert [(alarm.key, alarm.condition, alarm.latching) for alarm in forced.alarms] == [
-        ("east-forced/alarm", Contact(), True), ("east-forced/signal", NotGood(), False)
+        ("east-forced/alarm", Contact(), True), ("east-forced/signal", NotGood(), True)
     ]  # fmt: skip
     assert [alarm.key for alarm in (*held.alarms, *denied.alarms)] == ["east-held/alarm", "east-denied/alarm"]
     assert forced.alarms[0].text.zh == "门被强行打开：东门"

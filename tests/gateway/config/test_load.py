@@ -14,7 +14,7 @@ import pytest
 from gateway.__main__ import main
 from gateway.config.load import MAX_FILE_BYTES, load_profile, load_site, profile_files
 from gateway.config.settings import ConfigRefused, Settings
-from gateway.core.points import Above, Contact, EventClass, NotGood, Press
+from gateway.core.points import Above, Chattering, Contact, EventClass, NotGood, Press
 from gateway.core.wire import WireClass
 
 ROOT = Path(__file__).parents[3]
@@ -101,10 +101,11 @@ def test_defaults_names_and_paths(tmp_path: Path) -> None:
     assert settings.beside("/etc/x.pem") == Path("/etc/x.pem")
     assert settings.device("module").profile == "advantech-adam-6060"
     point = settings.points["panic"]
-    alarm, fault = point.alarms
+    alarm, fault, chattering = point.alarms
     assert (alarm.key, alarm.latching, alarm.condition, alarm.severity) == ("panic/alarm", True, Contact(), "Extreme")
     assert alarm.event_class is EventClass.ALARM
     assert (fault.key, fault.condition, fault.event_class) == ("panic/signal", NotGood(), EventClass.FAULT)
+    assert (chattering.key, chattering.condition, chattering.latching) == ("panic/chattering", Chattering(), True)
     assert point.name.zh == "校门一键报警按钮"
     wire = settings.wire["module"][0]
     assert (wire.wire_class, wire.period_s, wire.inverted) == (WireClass.PANIC, 0.05, False)
@@ -131,10 +132,10 @@ def test_overrides_reach_the_alarms(tmp_path: Path) -> None:
         '[[points]]\nid = "off"\nrole = "door_forced"\nplace = "gate"\ndevice = "module"\nsignal = "di4"\nalarm = false\n'
     )
     settings = site(tmp_path, text=text)
-    level1, level2, fault = settings.points["lel"].alarms
+    level1, level2, fault, _ = settings.points["lel"].alarms
     assert (level1.condition, level2.condition) == (Above(10, 1.5), Above(20.5, 1.5))
     assert all((a.on_delay_s, a.off_delay_s, a.latching) == (2, 3, True) for a in (level1, level2))
-    assert not fault.latching
+    assert fault.latching, "a fault stands until a technician has seen it"
     assert level1.text.zh.endswith("：厨房探头")
     assert settings.points["lel"].external == {"gb28181": "34020000001340000001"}
     assert settings.wire["gas"][0].period_s == 0.25
