@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway.alarm.machine import TABLE, State, Step, Stimulus
+from gateway.alarm.machine import ASIDE, LIVE, TABLE, Kind, State, Step, Stimulus
 from gateway.config.load import load_profile, profile_files
 from gateway.config.profile import BaseProfile, Offered, Strict
 from gateway.config.profile_frames import FramesProfile
@@ -25,7 +25,9 @@ from gateway.config.profile_modbus import ModbusProfile
 from gateway.config.profile_osdp import OsdpProfile
 from gateway.config.roles import ROLES, SYSTEM_ROLES, AlarmDefault, Role
 from gateway.config.site import Site
-from gateway.core.points import Above, Below, Condition, Contact, OneOf, Press
+from gateway.core.points import HIGHLY_MANAGED, Above, Below, Condition, Contact, OneOf, Press
+from gateway.rules.authority import MANAGED_OUT_MOST_S, MAY, OUT_OF_SERVICE_MOST_S, SHELVE_MOST_S, TECHNICIANS_ACTS, TECHNICIANS_CLASSES
+from gateway.rules.authority import ROLES as AUTHORITY_ROLES
 
 DOCS = Path(__file__).parent
 SERIAL = frozenset({"rtu", "ascii", "serial", "osdp"})  # transports on a serial line of their own
@@ -42,6 +44,7 @@ TABLES = {
     "[[buses]] with transport gpio": "GpioBus",
     "[[devices]]": "Device",
     "[[points]]": "PointSettings",
+    "[points.suppress_while]": "SuppressWhile",
     "[[outputs]]": "Output",
     "[outputs.confirm]": "OutputConfirm",
     "[outputs.remote_when]": "RemoteWhen",
@@ -51,6 +54,14 @@ TABLES = {
     "[[cameras]]": "Camera",
     "[[cameras.zones]]": "Zone",
     "[hours]": "Hours",
+    "[calendar]": "Calendar",
+    "[calendar.arrival] and dismissal": "Windows",
+    "[calendar.boarding]": "BoardingDays",
+    "[[calendar.terms]]": "TermDays",
+    "[[calendar.years]]": "HolidayYear",
+    "holidays of a year": "HolidayDays",
+    "make_up_days of a year": "MakeUpDay",
+    "[[calendar.exceptions]]": "ExceptionDays",
     "[vision]": "Vision",
     "[uplink]": "Uplink",
     "[[uplink.paths]]": "Path",
@@ -165,6 +176,8 @@ def _kind(field: dict[str, Any], schema: dict[str, Any]) -> str:
         return f"`{json.dumps(field['const'])}`"
     if "enum" in field:
         return ", ".join(f"`{item}`" for item in field["enum"])
+    if field.get("format") == "date":
+        return "day such as `2026-09-01`"
     kind = field.get("type")
     if kind == "array":
         return _array(field, schema)
@@ -279,29 +292,31 @@ def _serial(profile: BaseProfile, transports: Collection[str]) -> str:
     return ", ".join(part for part in (wire, unit) if part) or "–"
 
 
-LETTERS = dict(zip(State, "ABCDEF", strict=True))
+LETTERS = dict(zip(State, "ABCDEFGHI", strict=True))
+FIRST_FOUR = tuple(Stimulus)[:4]
 
 
-def _reachable(latching: bool) -> list[State]:
+def _reachable(kind: Kind) -> list[State]:
+    """The states of A to F that such an alarm can be in."""
     found = [State.NORMAL]
     for state in found:
-        for stimulus in Stimulus:
-            after = TABLE[state, stimulus, latching].state
+        for stimulus in FIRST_FOUR:
+            after = TABLE[state, state, stimulus, kind].state
             if after not in found:
                 found.append(after)
     return [state for state in State if state in found]
 
 
-def _diagram(latching: bool) -> Iterator[str]:
+def _diagram(kind: Kind) -> Iterator[str]:
     yield "```mermaid"
     yield "stateDiagram-v2"
     yield "    direction LR"
-    for state in _reachable(latching):
+    for state in _reachable(kind):
         yield f'    state "{LETTERS[state]} {state.replace("_", " ")}" as {LETTERS[state]}'
     yield f"    [*] --> {LETTERS[State.NORMAL]}"
-    for state in _reachable(latching):
-        for stimulus in Stimulus:
-            step = TABLE[state, stimulus, latching]
+    for state in _reachable(kind):
+        for stimulus in FIRST_FOUR:
+            step = TABLE[state, state, stimulus, kind]
             if step.event:
                 said = "" if step.event.startswith(str(stimulus)) else f" ({step.event})"
                 yield f"    {LETTERS[state]} --> {LETTERS[step.state]}: {stimulus}{said}"
@@ -309,17 +324,43 @@ def _diagram(latching: bool) -> Iterator[str]:
 
 
 def states() -> str:
-    """Diagrams and table of the alarm state machine."""
-    out = ["**Alarms that latch** (one-key alarm, impact, gas second level, fire, forced door, tamper):", "", *_diagram(True), ""]
-    out += ["**Alarms that do not latch:**", "", *_diagram(False), ""]
+    """Diagrams and tables of the alarm state machine."""
+    out = ["**Alarms that latch** (one-key alarm, impact, gas second level, fire, forced door, tamper, fault):", ""]
+    out += [*_diagram(Kind.LATCHING), "", "**Alarms that do not latch:**", "", *_diagram(Kind.PLAIN), ""]
     out += ["Every transition; in brackets the last word of the event's type:", ""]
-    out += ["| state | latches | " + " | ".join(Stimulus) + " |", "|---|---|" + "---|" * len(Stimulus)]
-    for state in State:
-        for latching in (True, False):
-            if state in _reachable(latching):
-                cells = [_step(state, TABLE[state, stimulus, latching]) for stimulus in Stimulus]
-                out.append(f"| {LETTERS[state]} `{state}` | {'yes' if latching else 'no'} | {' | '.join(cells)} |")
-    return "\n".join(out)
+    out += ["| state | latches | " + " | ".join(FIRST_FOUR) + " |", "|---|---|" + "---|" * len(FIRST_FOUR)]
+    for state in LIVE:
+        for kind, latches in ((Kind.LATCHING, "yes"), (Kind.PLAIN, "no")):
+            if state in _reachable(kind):
+                cells = [_step(state, TABLE[state, state, stimulus, kind]) for stimulus in FIRST_FOUR]
+                out.append(f"| {LETTERS[state]} `{state}` | {latches} | {' | '.join(cells)} |")
+    return "\n".join([*out, "", *_aside_tables()])
+
+
+def _aside_tables() -> Iterator[str]:
+    """What sets alarms aside and brings them back; each cell holds for every state of A to F that it is said of."""
+    others = tuple(Stimulus)[4:]
+    yield "Setting aside and bringing back; *beneath* is the state of A to F that lies under G, H or I:"
+    yield ""
+    yield "| state | highly managed | " + " | ".join(f"`{stimulus}`" for stimulus in others) + " |"
+    yield "|---|---|" + "---|" * len(others)
+    for kind, managed in ((Kind.LATCHING, "no"), (Kind.MANAGED, "yes")):
+        for name, state in (("A to F", State.NORMAL), *((f"{LETTERS[state]} `{state}`", state) for state in State if state in ASIDE)):
+            if managed == "no" or state in (State.NORMAL, State.OUT_OF_SERVICE):
+                cells = [_aside_step(state, TABLE[state, State.NORMAL, stimulus, kind]) for stimulus in others]
+                yield f"| {name} | {managed} | {' | '.join(cells)} |"
+    yield ""
+    yield "Where the way back leads, and what happens beneath meanwhile:"
+    yield ""
+    yield "| beneath | latches, not highly managed | does not latch | highly managed (only I) |"
+    yield "|---|---|---|---|"
+    for live in LIVE:
+        row = []
+        for kind in (Kind.LATCHING, Kind.PLAIN, Kind.MANAGED):
+            step = TABLE[State.OUT_OF_SERVICE, live, Stimulus.RETURN_TO_SERVICE, kind]
+            told = f" ({step.then})" if step.then else ""
+            row.append(f"→ {LETTERS[step.state]}{told}" if live in _reachable(kind) else "–")
+        yield f"| {LETTERS[live]} `{live}` | {' | '.join(row)} |"
 
 
 def _step(before: State, step: Step) -> str:
@@ -330,6 +371,25 @@ def _step(before: State, step: Step) -> str:
     return "–" if step.state is before else f"→ {LETTERS[step.state]}"
 
 
+def _aside_step(before: State, step: Step) -> str:
+    if step.event and step.state not in ASIDE:
+        return f"→ back ({step.event})"
+    return _step(before, step)
+
+
+def authority() -> str:
+    """Who may give which command."""
+    rows = ["| command | " + " | ".join(f"`{role}`" for role in AUTHORITY_ROLES) + " |", "|---|" + "---|" * len(AUTHORITY_ROLES)]
+    for kind, roles_ in MAY.items():
+        rows.append(f"| `{kind}` | " + " | ".join("yes" if role in roles_ else "–" for role in AUTHORITY_ROLES) + " |")
+    classes, acts = (" and ".join(f"`{name}`" for name in sorted(names)) for names in (TECHNICIANS_CLASSES, TECHNICIANS_ACTS))
+    managed = ", ".join(f"`{name}`" for name in sorted(HIGHLY_MANAGED))
+    rows += ["", f"Of alarms of class {classes}, {acts} are left to role `technician`.",
+             f"Alarms of class {managed} are never shelved; they are out of service for at most {MANAGED_OUT_MOST_S / 3600:g} h,",
+             f"others for at most {OUT_OF_SERVICE_MOST_S / 3600:g} h. A shelf lasts at most {SHELVE_MOST_S / 3600:g} h."]  # fmt: skip
+    return "\n".join(rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "keys": keys,
     "profile_keys": profile_keys,
@@ -337,6 +397,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "system_roles": system_roles,
     "profiles": profiles,
     "states": states,
+    "authority": authority,
 }
 
 

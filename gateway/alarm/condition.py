@@ -1,4 +1,4 @@
-"""Is the alarm condition true now? Limits with deadband, contacts, names; with on- and off-delay.
+"""Is the alarm condition true now? Limits with deadband, contacts, names, loops; with on- and off-delay.
 
 A value that is not good decides nothing: it neither raises nor clears (unknown is not normal, and not
 an alarm of this kind either); `NotGood` is the condition that looks at the quality itself.
@@ -8,12 +8,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.core.points import Above, AlarmSpec, Below, Condition, Contact, NotGood, OneOf, Press
+from gateway.core.points import (
+    Above,
+    AlarmSpec,
+    Below,
+    Chattering,
+    Condition,
+    Confirmed,
+    Contact,
+    LoopCut,
+    NotGood,
+    OneOf,
+    Press,
+    Rise,
+    Stale,
+    Stuck,
+)
 from gateway.core.reading import Quality, Reading
 from gateway.core.wire import Failure
 
 # Reasons that are told once, as the fault of the device, camera or line, and not again for each point on it.
 LINK_REASONS = frozenset({str(failure) for failure in Failure} | {"vision silent", "stale", "camera blind"})
+LOOP_REASONS = frozenset({"loop open", "loop short"})
+_ELSEWHERE = (Press, Rise, Stuck, Confirmed, Chattering)  # one reading alone says nothing about these
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +46,12 @@ def judge(condition: Condition, reading: Reading, active: bool) -> bool | None:
     """True or False as the reading says, None when it says nothing. active: the answer so far (deadband)."""
     if isinstance(condition, NotGood):
         told_elsewhere = reading.reason in LINK_REASONS or reading.reason.startswith(str(Failure.EXCEPTION))
+        told_elsewhere |= reading.reason in LOOP_REASONS and not condition.loops
         return reading.quality is Quality.BAD and not told_elsewhere
+    if isinstance(condition, LoopCut | Stale):
+        return _bad_as(condition, reading)
     value = reading.value
-    if reading.quality is not Quality.GOOD or value is None or isinstance(condition, Press):
+    if reading.quality is not Quality.GOOD or value is None or isinstance(condition, _ELSEWHERE):
         return None
     if isinstance(condition, OneOf):
         return value in condition.values
@@ -43,6 +63,14 @@ def judge(condition: Condition, reading: Reading, active: bool) -> bool | None:
         return value >= (condition.limit - condition.deadband if active else condition.limit)
     assert isinstance(condition, Below)
     return value <= (condition.limit + condition.deadband if active else condition.limit)
+
+
+def _bad_as(condition: LoopCut | Stale, reading: Reading) -> bool | None:
+    """Bad in this way, good, or bad in another way, which says nothing about this one."""
+    reasons = LOOP_REASONS if isinstance(condition, LoopCut) else {"stale"}
+    if reading.quality is Quality.BAD and reading.reason in reasons:
+        return True
+    return False if reading.quality is Quality.GOOD else None
 
 
 def follow(spec: AlarmSpec, state: Delayed, raw: bool | None, now_s: float) -> tuple[Delayed, float | None]:

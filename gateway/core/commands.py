@@ -11,8 +11,10 @@ from gateway.core.reading import Value
 class Command:
     """One request by a named person.
 
-    kind: `acknowledge`, `reset` or `output`. target: a point id (all its alarms) or `point/alarm`; an output's id.
-    by: the person. role: guard, duty_leader, technician, centre. origin: `door`, `page`, `mqtt`. value: `on` or `off` of an output.
+    kind: `acknowledge`, `reset`, `shelve`, `unshelve`, `out_of_service`, `return_to_service` or `output`. target: a point id (all
+    its alarms) or `point/alarm`; an output's id. by: the person. role: guard, duty_leader, technician, centre, viewer. origin:
+    `door`, `page`, `mqtt`. value: `on` or `off` of an output. why, for_s: reason and seconds of what sets an alarm aside;
+    second: the other person who signs for `out_of_service`.
     """
 
     kind: str
@@ -21,6 +23,9 @@ class Command:
     role: str
     origin: str
     value: str = ""
+    why: str = ""
+    for_s: float = 0.0
+    second: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,19 +80,77 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class NotGood:
-    """Alarm while the reading itself is bad (dead line, sensor fault): unknown is not normal."""
+    """Alarm while the reading itself is bad (sensor fault): unknown is not normal. loops: an open or shorted loop counts too."""
+
+    loops: bool = True
 
 
-Condition = Contact | Above | Below | OneOf | Press | NotGood
+@dataclass(frozen=True, slots=True)
+class LoopCut:
+    """Alarm while a four-state loop is open or short: somebody is at its cable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Alarm while the sensor has not told its value for longer than it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """Alarm while the value has risen by `per_min` (the point's unit a minute) over `window_s`; over again below half of it."""
+
+    per_min: float
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """Alarm when a value that should move has been the same for `after_s`."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Alarm while at least `least` of these alarms (`point/alarm`) have their condition (GB 16808-2025: two detectors)."""
+
+    alarms: tuple[str, ...]
+    least: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Chattering:
+    """Alarm while another alarm of the point comes and goes too often."""
+
+
+Condition = Contact | Above | Below | OneOf | Press | NotGood | LoopCut | Stale | Rise | Stuck | Confirmed | Chattering
+
+
+class Boot(StrEnum):
+    """What the first reading after a restart means where it shows the alarm condition and no alarm stands."""
+
+    ALARM = "alarm"  # a button found pressed
+    STATE_IN_HOURS = "state in hours"  # a door found open while the school is open: no alarm until it was closed or the school is
+
+
+HIGHLY_MANAGED = frozenset({"panic", "ram_impact", "gas_high", "fire"})  # ISA-18.2: never shelved or suppressed
+
+
+@dataclass(frozen=True, slots=True)
+class While:
+    """A point that shows this value, and is known to."""
+
+    point: str
+    value: Value
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmSpec:
     """One alarm of one point, all defaults applied.
 
-    alarm_class: `panic`, `ram_impact`, `gas_high`, `fire` are highly managed (standards: ISA-18.2 class);
-    others are `intrusion`, `gas_low`, `electrical`, `door`, `tamper`, `fault`, `person`.
-    outside_hours: counts only while the school is closed by its timetable.
+    alarm_class: one of HIGHLY_MANAGED; others are `intrusion`, `gas_low`, `electrical`, `door`, `tamper`, `fault`, `person`.
+    outside_hours: counts only while the school is closed by its timetable. suppress_while: suppressed by design as long as that holds.
+    boot: what the first reading after a restart means.
     """
 
     point: str
@@ -108,6 +166,18 @@ class AlarmSpec:
     severity: str = "Severe"
     certainty: str = "Observed"
     outside_hours: bool = False
+    suppress_while: While | None = None
+    boot: Boot = Boot.ALARM
+
+    @property
+    def auxiliary(self) -> bool:
+        """True for an alarm about the point itself that states name only while it stands."""
+        return isinstance(self.condition, Chattering)
+
+    @property
+    def managed(self) -> bool:
+        """True for an alarm that latches whatever the site file says, and is never shelved or suppressed."""
+        return self.alarm_class in HIGHLY_MANAGED
 
     @property
     def key(self) -> str:

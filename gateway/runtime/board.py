@@ -6,6 +6,7 @@ import heapq
 from typing import Any
 
 from gateway import __version__
+from gateway.alarm.machine import State
 from gateway.config.settings import Settings
 from gateway.contract.envelope import rfc3339
 from gateway.contract.jws import Signer
@@ -81,7 +82,11 @@ class Board:
             "unit": point.unit,
             "quality": "bad" if reading is None else str(reading.quality),
             "reason": "not read yet" if reading is None else reading.reason,
-            "alarms": {spec.name: str(self._house.alarms[spec.key].state) for spec in point.alarms},
+            "alarms": {
+                spec.name: str(state)
+                for spec in point.alarms
+                if (state := self._house.alarms[spec.key].state) is not State.NORMAL or not spec.auxiliary
+            },
         }
 
     def _next_dirty(self, now_s: float) -> str | None:

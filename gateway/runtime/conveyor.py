@@ -28,6 +28,8 @@ from gateway.uplink.outbox import BROKER, Entry, Outbox
 log = logging.getLogger(__name__)
 
 EARLY_S = 0.5  # law 1: if the journal refuses for so long, an alarm goes out from memory
+FAREWELL_MOST_S = 5.0  # a gateway that stops for its battery waits so long for the receipts of what it still owes
+FAREWELL_LOOK_S = 0.1
 
 
 @dataclass(slots=True)
@@ -63,7 +65,8 @@ class Conveyor:
         self._origin = origin
         self._recipients = {str(name): frozenset(r for r, classes in recipients.items() if name in classes) for name in EventClass}
         self._loop = asyncio.get_running_loop()
-        self._quiet = frozenset(point.id for point in house.points.values() if point.quiet)
+        # Cards are no telemetry: the whole hash of one stays here, decide() keeps the few characters that people may see.
+        self._quiet = frozenset(point.id for point in house.points.values() if point.quiet and point.kind != "card")
         self._drafts: list[Draft] = []
         self._latches: dict[str, Latch] = {}
         self._release: list[tuple[str, int]] = []
@@ -83,6 +86,8 @@ class Conveyor:
     def start(self, writer: Writer) -> None:
         """The journal is ready: decisions may flow."""
         self._writer = writer
+        for point in self._house.set_aside():
+            self.stimulate(Tick(point))  # what was set aside in an earlier run ends in this one
 
     def push_from_thread(self, readings: list[Reading]) -> None:
         """Hand over readings from a line's own thread."""
@@ -136,7 +141,8 @@ class Conveyor:
         self.counts.drafts += len(drafts)
         after: list[Callable[[], object]] = [partial(self.release_latch, point, press) for point, press in release]
         if self._stop_for:
-            after.append(partial(self.shut_down, self._stop_for))
+            after.append(partial(self._leave, self._stop_for, self._loop.time() + FAREWELL_MOST_S))
+            self._stop_for = ""
         alarms = [draft for draft in drafts if draft.event_class is EventClass.ALARM]
         if alarms:
             after.append(self._loop.call_later(EARLY_S, self._send_early, alarms).cancel)
@@ -150,6 +156,13 @@ class Conveyor:
             for after in batch.after:
                 after()
         self.wake_uplink()
+
+    def _leave(self, reason: str, by_s: float) -> None:
+        """Stop when nothing is owed any more: where the power ends, nobody can say later why the gateway is silent."""
+        if len(self._outbox) and self._loop.time() < by_s:
+            self._loop.call_later(FAREWELL_LOOK_S, self._leave, reason, by_s)
+        else:
+            self.shut_down(reason)
 
     def offer(self, event: Sealed) -> None:
         """Give one sealed event to the outbox."""

@@ -21,7 +21,7 @@ from gateway.rules.outputs import Ended, Outputs, Result
 from gateway.rules.power import low_since
 
 if TYPE_CHECKING:
-    from gateway.runtime.decide import Decision, House, Ids
+    from gateway.runtime.decide_house import Decision, House, Ids
 
 Tell = Callable[[Reading], None]
 SHUTDOWN = "battery low"
@@ -69,13 +69,14 @@ def order(house: House, asked: Asked, now: Now, ids: Ids, decision: Decision, te
     return refused
 
 
-def command(house: House, command: Command, now: Now, ids: Ids, decision: Decision, tell: Tell) -> None:
-    """A person's command to an output."""
+def command(house: House, command: Command, now: Now, ids: Ids, decision: Decision, tell: Tell, refused: str = "") -> None:
+    """A person's command to an output. refused: why this person may not."""
     asked = Asked(command.target[:48], command.value == "on", command.by, command.role, command.origin)
-    if command.value in ("on", "off"):
+    if command.value not in ("on", "off"):
+        refused = refused or f'an output is switched "on" or "off", not "{command.value[:20]}"'
+    if not refused:
         refused = order(house, asked, now, ids, decision, tell)
     else:
-        refused = f'an output is switched "on" or "off", not "{command.value[:20]}"'
         decision.drafts.append(_output_draft(house, Ended(asked, Result.REFUSED, refused), now, ids))
     decision.ok = not refused
     decision.reply = refused or f"{command.target} {command.value}: sent; an event tells how it ends"

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 MAX_LINE_BYTES = 256_000
 MAX_DETAIL_BYTES = 4_000
 MAX_WORD = 120  # characters of a command's name or target; a point's id has 48
+MAX_REASON = 200
 FIGURES = ("frame_age_s", "judged", "inferences", "looking_s")
 READS = frozenset({1, 2, 3, 4})
 READ_BYTES = 5
@@ -224,17 +225,30 @@ def _request(line: bytes) -> dict[str, Any]:
 
 
 def _command(request: dict[str, Any], uid: int) -> Command:
-    kind, target = request.get("command"), request.get("target")
-    by, value = request.get("by") or "", request.get("value") or ""
-    if not isinstance(kind, str) or not isinstance(target, str) or not isinstance(by, str) or not isinstance(value, str):
-        raise DoorRefused("a command needs `command`, `target` and perhaps `by` and `value`, all of them text")
-    if max(len(kind), len(target), len(value)) > MAX_WORD:
+    kind, target, by, value, why, second = (request.get(name) or "" for name in ("command", "target", "by", "value", "why", "second"))
+    words = (kind, target, by, value, why, second)
+    for_s = request.get("for_s") or 0
+    if not all(isinstance(word, str) for word in words) or not request.get("command") or "target" not in request:
+        raise DoorRefused("a command needs `command`, `target` and perhaps `by`, `value`, `why` and `second`, all of them text")
+    if max(map(len, (kind, target, value))) > MAX_WORD:
         raise DoorRefused(f"`command`, `target` and `value` have at most {MAX_WORD} characters")
+    if not _is_number(for_s):
+        raise DoorRefused("`for_s` is a number of seconds")
     try:
         user = pwd.getpwuid(uid).pw_name
     except KeyError:
         user = f"uid {uid}"
-    return Command(kind=kind, target=target, by=(by or user)[:80], role="technician", origin="door", value=value)
+    return Command(
+        kind=kind,
+        target=target,
+        by=(by or user)[:80],
+        role="technician",
+        origin="door",
+        value=value,
+        why=why[:MAX_REASON],
+        for_s=float(for_s),
+        second=second[:80],
+    )
 
 
 def _peer_uid(sock: socket.socket) -> int:

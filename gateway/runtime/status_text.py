@@ -9,6 +9,7 @@ def lines(status: dict[str, Any]) -> list[str]:
     """Lines of one screen; the most urgent first."""
     out = [f"{status['source']}  version {status['version']}  up {_ago(status['up_s'])}  clock {status['clock']}"]
     out += _alarms("ALARMS", status["alarms"]) + _alarms("FAULTS", status["faults"])
+    out += _aside(status["set_aside"])
     if not status["alarms"] and not status["faults"]:
         out.append("no alarms, no faults")
     for path in status["paths"]:
@@ -25,6 +26,11 @@ def lines(status: dict[str, Any]) -> list[str]:
     if silent:
         out.append(f"silent devices: {', '.join(silent)}")
     out += [f"not good: {item['point']}: {item['reason']}" for item in status["not_good"]]
+    measures = status["measures"]
+    stale = f", active for more than a day: {', '.join(measures['stale'])}" if measures["stale"] else ""
+    out.append(f"alarms announced in the last ten minutes: {measures['alarms_in_ten_minutes']}{stale}")
+    if measures["top"]:
+        out.append("most often: " + ", ".join(f"{item['point']} {item['alarms']}" for item in measures["top"]))
     out.append(f"metrics: {status['metrics'] or 'off'}")
     return out
 
@@ -34,6 +40,20 @@ def _alarms(title: str, items: list[dict[str, Any]]) -> list[str]:
         return []
     rows = [f"  {item['since']}  {item['alarm']}  {item['state']}  {item['zh']}  {item['en']}  {item['reason']}".rstrip() for item in items]
     return [f"{title} ({len(items)})", *rows]
+
+
+def _aside(items: list[dict[str, Any]]) -> list[str]:
+    """Alarms that are not announced as others are: which, why, who answers for it, until when, and what is beneath."""
+    if not items:
+        return []
+    out = [f"SET ASIDE ({len(items)})"]
+    for item in items:
+        who = " and ".join(item[name] for name in ("by", "second") if name in item)
+        told = f"{item['state']} (beneath: {item['live']}, recorded {item['recorded']}), {item.get('why', '')}"
+        told += f", by {who}" if who else ""
+        told += f", until {item['until']}" if "until" in item else ""
+        out.append(f"  {item['since']}  {item['alarm']}  {told}  {item['zh']}  {item['en']}")
+    return out
 
 
 def _ago(seconds: float) -> str:

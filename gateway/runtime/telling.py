@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import resource
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gateway import __version__
-from gateway.alarm.machine import STANDING, UNACKED
+from gateway.alarm.machine import ACTIVE, STANDING, UNACKED, State
+from gateway.alarm.measures import STALE_S
 from gateway.contract.envelope import rfc3339
 from gateway.core.reading import Quality
 from gateway.metrics.exporter import Exporter, Sample
+from gateway.runtime.decide_alarm import aside_data
 
 if TYPE_CHECKING:
     from gateway.runtime.daemon import Daemon
 
-_STATES = ("normal", "unacknowledged", "acknowledged", "returned_unacknowledged", "latched_unacknowledged", "latched_acknowledged")
+_STATES = tuple(map(str, State))
 
 
 def fill(exporter: Exporter, daemon: Daemon) -> None:
@@ -78,6 +81,10 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
     def unacked() -> float:
         return float(sum(alarm.state in UNACKED for alarm in list(house.alarms.values())))
 
+    def aside() -> Iterator[Sample]:
+        counts = Counter(str(alarm.aside.state) for alarm in list(house.alarms.values()) if alarm.aside is not None)
+        yield from (({"state": state}, float(counts[state])) for state in _STATES[-3:])
+
     def oldest_unacked() -> float:
         times = [alarm.since_ms for alarm in list(house.alarms.values()) if alarm.state in UNACKED]
         return max(0.0, time.time() - min(times) / 1000) if times else 0.0
@@ -91,6 +98,15 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
         lambda: [({"class": c, "to": t}, n) for (c, t), n in list(daemon.conveyor.transitions.items())])  # fmt: skip
     add("gw_alarm_unacked", "gauge", "Alarms that nobody has acknowledged.", (), lambda: one(unacked()))
     add("gw_alarm_oldest_unacked_seconds", "gauge", "Age of the oldest of them.", (), lambda: one(oldest_unacked()))
+    add("gw_alarm_set_aside", "gauge", "Alarms that are shelved, suppressed by design or out of service.", ("state",), aside)
+    add("gw_alarm_standing", "gauge", "Alarms and faults that a person has still to do something about.", (),
+        lambda: one(sum(alarm.live in STANDING for alarm in list(house.alarms.values()))))  # fmt: skip
+    add("gw_alarm_stale", "gauge", "Alarms and faults whose cause has been there for more than a day.", (),
+        lambda: one(sum(1 for _ in stale(daemon))))  # fmt: skip
+    add("gw_alarm_recently_announced", "gauge", "Alarms and faults announced in the last ten minutes.", (),
+        lambda: one(house.measures.rate(time.monotonic())))  # fmt: skip
+    add("gw_alarm_top", "gauge", "The ten points announced most often since the start.", ("point",),
+        lambda: [({"point": point}, float(count)) for point, count in house.measures.top()])  # fmt: skip
     add("gw_readings", "counter", "Readings taken from lines and cameras.", (), lambda: one(daemon.conveyor.counts.readings))
     add("gw_early_alarms", "counter", "Alarms sent from memory because the journal refused.", (), lambda: one(daemon.conveyor.counts.early))
     add("gw_outbox_depth", "gauge", "Events in memory that await receipts.", (), lambda: one(len(outbox)))
@@ -163,10 +179,26 @@ def cards(daemon: Daemon) -> list[dict[str, str]]:
     ]
 
 
+def stale(daemon: Daemon) -> Iterator[str]:
+    """Alarms whose cause has been there for more than a day."""
+    before_ms = time.time() * 1000 - STALE_S * 1000
+    for key, alarm in list(daemon.house.alarms.items()):
+        if alarm.live in ACTIVE and alarm.since_ms < before_ms:
+            yield key
+
+
 def status(daemon: Daemon) -> dict[str, Any]:
     """Answer to `campus-gateway status`."""
     house, link = daemon.house, daemon.link
     now = daemon.clock.now()
+
+    def aside() -> Iterator[dict[str, Any]]:
+        for point in house.points.values():
+            for spec in point.alarms:
+                alarm = house.alarms[spec.key]
+                if alarm.aside is not None:
+                    about = {"alarm": spec.key, "since": rfc3339(alarm.aside.since_ms), "place": point.place}
+                    yield about | {"zh": spec.text.zh, "en": spec.text.en} | aside_data(alarm.aside, alarm.live)
 
     def alarms(fault: bool) -> Iterable[dict[str, Any]]:
         for point in house.points.values():
@@ -219,6 +251,12 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "devices": daemon.field.device_up(),
         "alarms": list(alarms(False)),
         "faults": list(alarms(True)),
+        "set_aside": list(aside()),
+        "measures": {
+            "alarms_in_ten_minutes": house.measures.rate(now.now_s),
+            "stale": list(stale(daemon)),
+            "top": [{"point": point, "alarms": count} for point, count in house.measures.top()],
+        },
         "not_good": bad,
     }
 

@@ -7,7 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.alarm.condition import Delayed, follow, judge, presses
-from gateway.core.points import Above, AlarmSpec, Below, Condition, Contact, EventClass, NotGood, OneOf, Press, Text
+from gateway.core.points import (
+    Above,
+    AlarmSpec,
+    Below,
+    Chattering,
+    Condition,
+    Confirmed,
+    Contact,
+    EventClass,
+    LoopCut,
+    NotGood,
+    OneOf,
+    Press,
+    Rise,
+    Stale,
+    Stuck,
+    Text,
+)
 from gateway.core.reading import Quality, Reading, Value
 from gateway.core.wire import Failure
 
@@ -37,6 +54,12 @@ def reading(value: Value, quality: Quality = Quality.GOOD, reason: str = "") -> 
         (OneOf(frozenset({"jammed"})), "up", True, False),
         (Press(), 5, False, None),
         (Press(), True, False, None),
+        (Rise(5, 60), 99.0, False, None),
+        (Stuck(60), 1.0, False, None),
+        (Confirmed(("a/alarm", "b/alarm")), True, False, None),
+        (Chattering(), True, False, None),
+        (LoopCut(), True, True, False),
+        (Stale(), 1.0, True, False),
     ],
 )
 def test_judge_good_values(condition: Condition, value: Value, active: bool, expected: bool | None) -> None:
@@ -72,6 +95,28 @@ def test_a_value_that_is_not_good_says_nothing(condition: Condition, value: Valu
 )
 def test_not_good_tells_the_sensor_and_leaves_the_line_to_others(quality: str, reason: str, expected: bool) -> None:
     assert judge(NotGood(), reading(None, Quality(quality), reason), False) is expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "cut", "stale", "fault", "fault_without_loops"),
+    [
+        ("loop open", True, None, True, False),
+        ("loop short", True, None, True, False),
+        ("stale", None, True, False, False),
+        ("sensor fault", None, None, True, True),
+        ("no answer", None, None, False, False),
+    ],
+)
+def test_a_bad_reading_is_the_alarm_of_its_reason(
+    reason: str, cut: bool | None, stale: bool | None, fault: bool, fault_without_loops: bool
+) -> None:
+    bad = reading(None, Quality.BAD, reason)
+    for active in (False, True):
+        assert judge(LoopCut(), bad, active) is cut
+        assert judge(Stale(), bad, active) is stale
+        assert judge(NotGood(), bad, active) is fault
+        assert judge(NotGood(loops=False), bad, active) is fault_without_loops
+        assert judge(Contact(), bad, active) is None, "an open loop is never normal, and never the alarm itself"
 
 
 @given(st.floats(-100, 100), st.floats(0, 20), st.lists(st.floats(-150, 150)))

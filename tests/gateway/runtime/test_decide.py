@@ -477,7 +477,8 @@ def test_what_an_alarm_event_says() -> None:
         ("acknowledge", "door", "has no alarms"),
         ("acknowledge", "nowhere", "is not a point"),
         ("acknowledge", "", "is not a point"),
-        ("shelve", "panic", "is not a command; known: acknowledge, reset"),
+        ("silence", "panic", "is not a command; known: acknowledge, reset, shelve"),
+        ("shelve", "panic", "a guard may not shelve"),
         ("", "panic", "is not a command"),
     ],
 )

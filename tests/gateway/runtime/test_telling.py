@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from gateway.config.load import load_site
+from gateway.core.commands import Command
 from gateway.core.reading import Quality, Reading
 from gateway.runtime import telling
 from gateway.runtime.daemon import Daemon
@@ -41,6 +42,8 @@ async def test_page_and_status_of_a_school(tmp_path: Path) -> None:
                 Reading("panic-duty", None, Quality.BAD, "no answer"),
             ]
         )
+        asked = Command("shelve", "door-back-forced", "王芳", "technician", "door", why="delivery", for_s=3600.0)
+        assert daemon.conveyor.stimulate(asked).ok
         telling.fill(daemon.exporter, daemon)
         port = daemon.exporter.start("127.0.0.1", 0)
         page = await asyncio.to_thread(scrape, port)
@@ -50,7 +53,14 @@ async def test_page_and_status_of_a_school(tmp_path: Path) -> None:
         assert 'gw_residual_current_amperes{point="residual-main"} 0.45' in page
         assert 'gw_point_good{point="panic-duty"} 0.0' in page
         assert 'gw_point_state{alarm="alarm",class="panic",point="panic-gatehouse"} 1.0' in page
+        assert 'gw_point_state{alarm="alarm",class="door",point="door-back-forced"} 6.0' in page
+        assert 'gw_alarm_set_aside{state="shelved"} 1.0' in page
+        assert "gw_alarm_recently_announced 3.0" in page
+        assert 'gw_alarm_top{point="gas-kitchen-lel"} 2.0' in page
         told = "\n".join(lines(telling.status(daemon)))
+        assert "SET ASIDE (1)" in told
+        assert "door-back-forced/alarm  shelved (beneath: normal, recorded 0), delivery, by 王芳, until " in told
+        assert "most often: gas-kitchen-lel 2, " in told
         assert "panic-gatehouse/alarm  unacknowledged" in told
         assert "not good: panic-duty: bad: no answer" in told
     finally:

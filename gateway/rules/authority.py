@@ -1,0 +1,61 @@
+"""Who may do what: one table, one function. Page, command line and verified MQTT commands are all judged here."""
+
+from __future__ import annotations
+
+from gateway.core.commands import Command
+from gateway.core.outputs import OutputSpec
+from gateway.core.points import AlarmSpec
+
+GUARD, DUTY_LEADER, TECHNICIAN, CENTRE, VIEWER = ROLES = ("guard", "duty_leader", "technician", "centre", "viewer")
+SHELVE_MOST_S = 8 * 3600.0
+OUT_OF_SERVICE_MOST_S = 24 * 3600.0
+MANAGED_OUT_MOST_S = 8 * 3600.0  # of a highly managed alarm (contract, commands)
+LONGEST_WORDS = 200  # characters of a reason
+
+_ALL = frozenset({GUARD, DUTY_LEADER, TECHNICIAN, CENTRE})
+_LEADING = frozenset({DUTY_LEADER, TECHNICIAN, CENTRE})
+MAY: dict[str, frozenset[str]] = {
+    "acknowledge": _ALL,
+    "reset": _ALL,
+    "shelve": _LEADING,
+    "unshelve": _ALL,
+    "out_of_service": _LEADING,
+    "return_to_service": _LEADING,
+    "output": _ALL,
+}
+# EN 50131-1: restoring a tamper needs a higher access level than taking an alarm; so does hiding one
+TECHNICIANS_CLASSES = frozenset({"tamper", "fault"})
+TECHNICIANS_ACTS = frozenset({"reset", "shelve"})
+
+
+def authorise(command: Command, spec: AlarmSpec | OutputSpec) -> str:
+    """Why this command may not be carried out on this alarm or output, or ''."""
+    if not command.by.strip():
+        return "a command names the person who gives it"
+    if command.role not in MAY.get(command.kind, frozenset()):
+        return f"a {command.role.replace('_', ' ')[:20]} may not {command.kind.replace('_', ' ')[:40]}"
+    if isinstance(spec, OutputSpec):
+        return ""
+    if command.kind in TECHNICIANS_ACTS and spec.alarm_class in TECHNICIANS_CLASSES and command.role != TECHNICIAN:
+        return f"a {spec.alarm_class} alarm is left to a technician: {command.kind} needs role technician"
+    if command.kind == "shelve":
+        if spec.managed:
+            return f"an alarm of class {spec.alarm_class} is highly managed: it is never shelved"
+        return _permit(command, SHELVE_MOST_S)
+    if command.kind == "out_of_service":
+        if not command.second.strip() or _same(command.by, command.second):
+            return "two different persons sign for taking an alarm out of service"
+        return _permit(command, MANAGED_OUT_MOST_S if spec.managed else OUT_OF_SERVICE_MOST_S)
+    return ""
+
+
+def _permit(command: Command, most_s: float) -> str:
+    if not command.why.strip():
+        return f"{command.kind.replace('_', ' ')} needs a reason"
+    if not 0 < command.for_s <= most_s:
+        return f"{command.kind.replace('_', ' ')} needs a time of at most {most_s / 3600:g} h"
+    return ""
+
+
+def _same(one: str, other: str) -> bool:
+    return "".join(one.split()).casefold() == "".join(other.split()).casefold()

@@ -1,0 +1,181 @@
+"""The part of decide() that is about points: what a reading, or time alone, means for the alarms of its point."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gateway.alarm.condition import Delayed, follow, judge, presses
+from gateway.alarm.machine import ACTIVE, Stimulus
+from gateway.alarm.trend import Trace, is_stuck, rises
+from gateway.core.points import AlarmSpec, Boot, Chattering, Confirmed, Draft, EventClass, Point, Press, Priority, Rise, Stuck
+from gateway.core.reading import Quality, Reading
+from gateway.runtime.decide_alarm import advance, point_data, suppress
+from gateway.runtime.decide_house import AlarmState, Turn
+
+_HOURS_LOOK_S = 20.0  # how often a person who stands at the gate is judged again against the timetable
+_NO_PAST = Trace()
+_MANY_PRESSES = 100  # more than this between two looks is told as one event with its count
+
+
+def look(turn: Turn, point: Point, reading: Reading, *, fresh: bool) -> None:
+    """What a reading means for its point. fresh: it was just read; else time has passed."""
+    last = turn.house.readings.get(point.id)
+    if fresh and (last is None or last.quality != reading.quality or last.reason != reading.reason):
+        turn.decision.changed.add(point.id)
+    if fresh and point.id in turn.house.traced:
+        trace = turn.house.traces.get(point.id, _NO_PAST)
+        turn.decision.traces[point.id] = trace.seen(reading, turn.now.now_s, turn.house.traced[point.id])
+    for spec in point.alarms:
+        if isinstance(spec.condition, Confirmed):
+            continue  # looked at when one of its alarms changes
+        if isinstance(spec.condition, Press):
+            if fresh:
+                _press(turn, point, spec, reading)
+        else:
+            _condition(turn, point, spec, reading)
+    if point.observe and fresh and reading.quality is Quality.GOOD:
+        _observe(turn, point, reading)
+    if fresh:
+        suppress(turn, reading)
+
+
+def _condition(turn: Turn, point: Point, spec: AlarmSpec, reading: Reading) -> None:
+    alarm = turn.alarm(spec)
+    raw = _judge(turn, point, spec, reading, alarm)
+    if spec.boot is Boot.STATE_IN_HOURS and raw is not None:
+        alarm = _found(turn, spec, alarm, raw)
+    is_exempt = spec.outside_hours or alarm.excused
+    if raw and is_exempt and not alarm.condition.active and turn.house.timetable.is_open(turn.now.at_ms):
+        raw = False
+        look_s = (turn.now.now_s // _HOURS_LOOK_S + 1) * _HOURS_LOOK_S  # the same for all looks of these 20 s
+        turn.decision.wake.append((look_s, point.id))
+    _follow(turn, point, spec, alarm, raw, reading)
+
+
+def _found(turn: Turn, spec: AlarmSpec, alarm: AlarmState, raw: bool) -> AlarmState:
+    """The boot rule: what is found so at the start is excused until it is over, or the school closes."""
+    may_be = raw and not alarm.condition.active and (alarm.excused or not alarm.begun)
+    excused = may_be and turn.house.timetable.is_open(turn.now.at_ms)
+    if not alarm.begun or excused is not alarm.excused:
+        alarm = replace(alarm, begun=True, excused=excused)
+        turn.decision.alarms[spec.key] = alarm
+    return alarm
+
+
+def _follow(turn: Turn, point: Point, spec: AlarmSpec, alarm: AlarmState, raw: bool | None, reading: Reading | None) -> None:
+    """Take a look at a condition through its delays; move the alarm where the answer has changed."""
+    condition, due_s = follow(spec, alarm.condition, raw, turn.now.now_s)
+    if due_s is not None:
+        turn.decision.wake.append((due_s, point.id))
+    if condition == alarm.condition:
+        return
+    if condition.active == alarm.condition.active:
+        turn.decision.alarms[spec.key] = replace(alarm, condition=condition)
+        return
+    advance(turn, point, spec, Stimulus.ACTIVATE if condition.active else Stimulus.CLEAR, condition, reading)
+    _confirm(turn, spec)
+
+
+def _judge(turn: Turn, point: Point, spec: AlarmSpec, reading: Reading, alarm: AlarmState) -> bool | None:
+    """Is the condition true now, by this reading or by the past of the point?"""
+    raw: bool | None
+    match spec.condition:
+        case Chattering():
+            raw, look_s = _chatters(turn, point)
+        case Rise() as rise:
+            raw, look_s = rises(rise, _trace(turn, point), turn.now.now_s, alarm.condition.active)
+        case Stuck() as stuck:
+            raw, look_s = is_stuck(stuck, _trace(turn, point), turn.now.now_s)
+        case condition:
+            return judge(condition, reading, alarm.condition.active)
+    if look_s is not None and look_s > turn.now.now_s:
+        turn.decision.wake.append((look_s, point.id))
+    return raw
+
+
+def _trace(turn: Turn, point: Point) -> Trace:
+    return turn.decision.traces.get(point.id) or turn.house.traces.get(point.id, _NO_PAST)
+
+
+def _chatters(turn: Turn, point: Point) -> tuple[bool, float | None]:
+    """Whether an alarm of this point comes and goes too often, and when it will not if nothing more happens."""
+    over_s = [chatter.over_s() for spec in point.alarms if (chatter := turn.chatter(spec)).chatters(turn.now.now_s)]
+    return bool(over_s), max(over_s, default=None)
+
+
+def _confirm(turn: Turn, spec: AlarmSpec) -> None:
+    """An alarm has come or gone: does it make up two of a group?"""
+    for point, asking in turn.house.confirms.get(spec.key, ()):
+        assert isinstance(asking.condition, Confirmed)
+        alarm = turn.alarm(asking)
+        active = [key for key in asking.condition.alarms if (turn.decision.alarms.get(key) or turn.house.alarms[key]).condition.active]
+        _follow(turn, point, asking, alarm, len(active) >= asking.condition.least, turn.reading(point.id))
+
+
+def _press(turn: Turn, point: Point, spec: AlarmSpec, reading: Reading) -> None:
+    """Counters: each count is a press. Latched inputs: each time the latch is found set anew is a press."""
+    if reading.quality is not Quality.GOOD or reading.value is None:
+        return
+    mark, decision = turn.house.marks.get(point.id, {}), turn.decision
+    if point.kind == "counter":
+        count = int(reading.value)
+        last = mark.get("counter")
+        new = presses(None if last is None else int(last), count, point.modulus)
+        if count != last:
+            decision.marks[point.id] = {"counter": count}
+            decision.lasting = True
+        if new > _MANY_PRESSES:
+            _pulse(turn, point, spec, reading, {"count": count, "presses": new})
+        else:
+            for number in range(count - new + 1, count + 1):
+                _pulse(turn, point, spec, reading, {"count": number})
+        return
+    held = mark.get("input") == "set"
+    number = int(mark.get("press") or 0)
+    if reading.value and not held:
+        number += 1
+        decision.marks[point.id] = {"input": "set", "press": number}
+        decision.lasting = True
+        advance(turn, point, spec, Stimulus.ACTIVATE, Delayed(True, True, turn.now.now_s), reading)
+        decision.release.append((point.id, number))
+    elif reading.value:
+        decision.release.append((point.id, number))  # journalled before a restart, but the device still holds it
+    elif not reading.value and mark.get("input") in ("set", "released"):
+        decision.marks[point.id] = {"input": "", "press": number}
+        decision.lasting = True
+        if turn.alarm(spec).live in ACTIVE:
+            advance(turn, point, spec, Stimulus.CLEAR, Delayed(False, False, turn.now.now_s), reading)
+
+
+def _pulse(turn: Turn, point: Point, spec: AlarmSpec, reading: Reading, extra: dict[str, Any]) -> None:
+    advance(turn, point, spec, Stimulus.ACTIVATE, Delayed(True, True, turn.now.now_s), reading, extra)
+    advance(turn, point, spec, Stimulus.CLEAR, Delayed(False, False, turn.now.now_s), reading, extra)
+
+
+def _observe(turn: Turn, point: Point, reading: Reading) -> None:
+    mark, decision = turn.house.marks.get(point.id, {}), turn.decision
+    if "observed" in mark and mark["observed"] == reading.value:
+        return
+    decision.marks[point.id] = {**decision.marks.get(point.id, {}), "observed": reading.value}
+    decision.lasting = True
+    decision.changed.add(point.id)
+    if "observed" not in mark:
+        return  # the first value of a new point is its state, not a change
+    data = point_data(point, reading)
+    data["previous_value"] = mark["observed"]
+    data["status"] = "Actual"
+    data["text"] = {"zh": point.name.zh, "en": point.name.en}
+    decision.drafts.append(
+        Draft(
+            id=turn.ids(turn.now.at_ms),
+            event_class=point.observe_class,
+            type=f"campus.{point.observe_class}.changed",
+            subject=point.id,
+            priority=Priority.OBSERVATION if point.observe_class is EventClass.OBSERVATION else Priority.ROUTINE,
+            at_ms=turn.now.at_ms,
+            now_s=turn.now.now_s,
+            clock=turn.now.clock,
+            data=data,
+        )
+    )
