@@ -194,7 +194,8 @@ class MuteBroker:
             self._loop.run_until_complete(self._task)
         for writer in self._writers:
             writer.close()
-        self._loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(self._loop)))
+        if sessions := asyncio.all_tasks(self._loop):
+            self._loop.run_until_complete(asyncio.wait(sessions))
         self._loop.close()
 
     async def _serve(self) -> None:
