@@ -43,7 +43,7 @@ def run(
     failed = False
     figures: list[Figure] = []
     runs: list[Run] = []
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.out.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.out.parent.resolve()) as folder:
         machine = describe(Path(folder))
         for measure in arguments.only or measures:
             try:
