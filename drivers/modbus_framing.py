@@ -132,10 +132,6 @@ class RtuFraming:
         """Bytes until the normal reply could be whole."""
         return max(0, self._reply_bytes + 1 + _CRC_BYTES - len(self._received))
 
-    def overhead_bytes(self) -> tuple[int, int]:
-        """Unit and CRC, both ways."""
-        return 1 + _CRC_BYTES, 1 + _CRC_BYTES
-
 
 def _checked(buffer: bytearray, start: int, size: int) -> bytes:
     """So many bytes from `start` if their CRC holds, else nothing."""
@@ -191,10 +187,6 @@ class AsciiFraming:
     def missing_bytes(self) -> int:
         """Characters until the normal reply could be whole."""
         return max(0, 2 * (self._reply_bytes + 2) + _ASCII_MARKS - len(self._received))
-
-    def overhead_bytes(self) -> tuple[int, int]:
-        """Unit, LRC and marks, both ways; the data unit itself takes two characters a byte."""
-        return 4 + _ASCII_MARKS, 4 + _ASCII_MARKS
 
 
 def _ascii_frame(characters: bytes) -> bytes:
@@ -271,10 +263,6 @@ class TcpFraming:
     def missing_bytes(self) -> int:
         """Bytes until the normal reply could be whole."""
         return max(0, self._reply_bytes + _MBAP_BYTES - len(self._received))
-
-    def overhead_bytes(self) -> tuple[int, int]:
-        """The header, both ways."""
-        return _MBAP_BYTES, _MBAP_BYTES
 
 
 FRAMINGS: dict[str, type[RtuFraming] | type[AsciiFraming] | type[TcpFraming]] = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from drivers.modbus_places import Placed, address_shift, on_the_wire
@@ -155,7 +155,8 @@ class Writer:
             return [exchange]
         before = [self.fixed(write, placed.index, f"before {exchange.name}", exchange.wire_class) for write in how.before]
         after = [self.fixed(write, placed.index, f"after {exchange.name}", exchange.wire_class) for write in how.after]
-        return [*before, exchange, *after]
+        sequence = [*before, exchange, *after]
+        return sequence if len(sequence) == 1 else [replace(each, within_s=how.within_ms / 1000) for each in sequence]
 
     def _address(self, address: int, what: str) -> int:
         return on_the_wire(address + address_shift(self.profile, self.address_offset), what)

@@ -5,6 +5,7 @@ Frames leave in small pieces at the pace of the baud rate, one behind the other,
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 import os
@@ -24,7 +25,7 @@ UPLOADS_IN_SILENCE = 3  # and so often at least within the silence after which i
 QUIET_MARGIN = 1.5
 
 
-class FrameWire:
+class FrameWire(abc.ABC):
     """What both wires have in common: the devices' frames, paced, and uploads."""
 
     def __init__(self, devices: Sequence[FrameDevice], character_s: float = 0.0) -> None:
@@ -60,14 +61,17 @@ class FrameWire:
                 timer.cancel()
             self._close()
 
+    @abc.abstractmethod
     async def _open(self) -> None:
-        raise NotImplementedError
+        """Make the pty or the port."""
 
+    @abc.abstractmethod
     def _close(self) -> None:
-        raise NotImplementedError
+        """Take it away."""
 
+    @abc.abstractmethod
     def _write(self, data: bytes) -> None:
-        raise NotImplementedError
+        """Bytes of a device, now."""
 
     def _heard(self, data: bytes) -> None:
         self.traffic.requests += 1

@@ -62,7 +62,8 @@ class Exchange:
     """One request that is sent once: an output, or the clearing of a device's latch.
 
     reply_bytes 0: nobody answers (a broadcast), the exchange succeeds when it is sent. expect: the reply that means
-    "done", where it is known beforehand; another one is a `Failure.REFUSED`.
+    "done", where it is known beforehand; another one is a `Failure.REFUSED`. within_s: in a sequence of writes, how long
+    after its begin this one may still be sent; 0 where that does not matter.
     """
 
     device: str
@@ -75,6 +76,7 @@ class Exchange:
     gap_s: float = 0.0
     late_s: float = 0.2
     expect: bytes = b""
+    within_s: float = 0.0
 
 
 class Failure(StrEnum):
@@ -149,10 +151,6 @@ class Framing(Protocol):
     @property
     def missing_bytes(self) -> int:
         """Bytes that the awaited reply still needs at least; 0 when as many came and none made a frame."""
-        ...
-
-    def overhead_bytes(self) -> tuple[int, int]:
-        """Bytes that a request and a reply carry besides their data units."""
         ...
 
 

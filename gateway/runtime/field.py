@@ -182,16 +182,20 @@ class Field:
         if exchanges is None:
             self._loop.call_soon(self._ordered, order, "the device cannot end a pulse by itself")
             return
-        self._send(order, deque(exchanges))
+        self._send(order, deque(exchanges), self._loop.time())
 
-    def _send(self, order: OutputOrder, exchanges: deque[Exchange]) -> None:
+    def _send(self, order: OutputOrder, exchanges: deque[Exchange], began_s: float) -> None:
         exchange = exchanges.popleft()
-        self._line_of[order.device].submit(exchange).add_done_callback(lambda done: self._sent(order, exchanges, done))
+        if exchange.within_s and self._loop.time() > began_s + exchange.within_s:
+            words = f"{exchange.name}: the sequence has not come to its end within {exchange.within_s:g} s"
+            self._loop.call_soon(self._ordered, order, words)
+            return
+        self._line_of[order.device].submit(exchange).add_done_callback(lambda done: self._sent(order, exchanges, began_s, done))
 
-    def _sent(self, order: OutputOrder, exchanges: deque[Exchange], done: asyncio.Future[Outcome]) -> None:
+    def _sent(self, order: OutputOrder, exchanges: deque[Exchange], began_s: float, done: asyncio.Future[Outcome]) -> None:
         outcome = Outcome(b"", Failure.PORT_LOST, 0.0) if done.cancelled() else done.result()
         if outcome.failure is None and exchanges:
-            self._send(order, exchanges)
+            self._send(order, exchanges, began_s)
         else:
             self._ordered(order, "" if outcome.failure is None else outcome.detail or outcome.reason)
 

@@ -267,3 +267,15 @@ def test_a_latch_is_cleared_with_the_class_of_its_point_and_the_echo_as_proof() 
     exchange = device.clear("p-di1-latched")
     assert exchange is not None
     assert (exchange.wire_class, exchange.expect) == (WireClass.PANIC, bytes.fromhex("05 01 07 FF 00"))
+
+
+def test_only_writes_of_a_sequence_have_a_time_in_which_they_must_be_sent() -> None:
+    of = profile("witmotion-wtvb01-485")
+    sequences = [name for name, signal in ((s.name, s) for s in of.signals) if signal.write and signal.write.before]
+    assert sequences
+    for name in sequences:
+        exchanges = driver(of).encode(name, True if of.signals else 1)
+        assert len(exchanges) > 1
+        assert {exchange.within_s for exchange in exchanges} == {10.0}
+    single = driver(profile("waveshare-modbus-rtu-io-8ch")).encode("do1", True)
+    assert [exchange.within_s for exchange in single] == [0.0]
