@@ -22,6 +22,7 @@ class Reader:
         self._path = state_dir / JOURNAL_NAME
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="journal-read")
         self._db: sqlite3.Connection | None = None
+        self.damaged: Callable[[str], object] = lambda text: None  # the file is no longer what it should be
 
     async def owed(self, after_row: int, limit: int) -> list[Owed]:
         """Events behind `after_row` that are still owed, in the order of sealing."""
@@ -35,9 +36,17 @@ class Reader:
         """id -> (row, sha-256) of those ids that this journal holds."""
         return await self._call(self._known, ids)
 
+    async def since(self, recipient: str, place: tuple[int, int], after_row: int, limit: int) -> list[Owed]:
+        """Events for this recipient from place = (epoch, sequence) on, settled or not, in the order of sealing."""
+        return await self._call(self._since, recipient, place, after_row, limit)
+
     async def counts(self) -> tuple[int, int]:
         """(events, owed deliveries)."""
         return await self._call(self._counts)
+
+    def reopen(self) -> None:
+        """Another file has taken the place of the one that was read."""
+        self._pool.submit(self._close)
 
     def close(self) -> None:
         """Close the connection and end the thread."""
@@ -45,7 +54,12 @@ class Reader:
         self._pool.shutdown(wait=True)
 
     async def _call(self, function: Callable[..., T], *args: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                self.damaged(str(error))
+            raise
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:
@@ -68,6 +82,15 @@ class Reader:
             .fetchall()
         )
         return [Owed(r, e, s, c, i, p, a, d, frozenset(recipients.split())) for r, e, s, c, i, p, a, d, recipients in rows]
+
+    def _since(self, recipient: str, place: tuple[int, int], after_row: int, limit: int) -> list[Owed]:
+        rows = self._connection().execute(
+            "SELECT e.row, e.epoch, e.sequence, e.class, e.id, e.priority, e.at_ms, e.sha256 FROM event e"
+            " JOIN outbox o ON o.row = e.row AND o.recipient = ?"
+            " WHERE e.row > ? AND (e.epoch, e.sequence) >= (?, ?) ORDER BY e.row LIMIT ?",
+            (recipient, after_row, *place, limit),
+        )
+        return [Owed(r, e, s, c, i, p, a, d, frozenset({recipient})) for r, e, s, c, i, p, a, d in rows]
 
     def _bodies(self, rows: list[int]) -> dict[int, tuple[str, bytes]]:
         marks = ",".join("?" * len(rows))

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.contract.canonical import digest
 from gateway.contract.envelope import GENESIS_HASH, Number, Origin, Sealed, seal
 from gateway.contract.jws import Signer
 from gateway.core.delivery import Settlement
@@ -22,6 +23,9 @@ from gateway.core.points import Draft, EventClass, Latch
 
 OWED = 0
 JOURNAL_NAME = "journal.db"
+EPOCH_ROWS = 1 << 40  # row numbers hold their epoch, so that no two files of one gateway use the same
+FULL_CHECK_BYTES = 32 << 20  # a larger file is checked beside the running gateway (docs/decisions/017)
+TAIL_EVENTS = 500  # of a larger file, so many of the newest are checked before it is used
 EPOCH_NAME = "epoch"  # high-water mark, beside the keys, so that a lost journal never repeats an epoch
 
 
@@ -45,7 +49,14 @@ class Store:
             str(event_class): tuple(name for name, classes in recipients.items() if event_class in classes) for event_class in EventClass
         }
         self.set_aside: Path | None = None
+        self.unchecked = False  # too large for a whole check at the start; it is checked beside the work
+        self.kept: dict[str, str] = {}  # what the file holds as latches, for the file that may have to follow
         self._load_counters()
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """For the chores of the journal's own thread."""
+        return self._db
 
     def _load_counters(self) -> None:
         row = self._db.execute("SELECT row, epoch, sequence, sha256 FROM event ORDER BY row DESC LIMIT 1").fetchone()
@@ -57,44 +68,49 @@ class Store:
         self._previous: str = row[3] if in_epoch else GENESIS_HASH
         self._class_sequence: dict[str, int] = {}
         for name in EventClass:
-            found = self._db.execute(
-                "SELECT classsequence FROM event WHERE class = ? AND epoch = ? ORDER BY row DESC LIMIT 1", (str(name), epoch)
-            ).fetchone()
-            self._class_sequence[str(name)] = found[0] if found else 0
+            query = "SELECT epoch, classsequence FROM event WHERE class = ? ORDER BY row DESC LIMIT 1"
+            found = self._db.execute(query, (str(name),)).fetchone()  # the newest of a class is never removed
+            self._class_sequence[str(name)] = found[1] if found and found[0] == epoch else 0
 
     @property
     def last_hash(self) -> str:
         """sha-256 of the newest event of this epoch."""
         return self._previous
 
-    def begin_epoch(self, epoch: int, reason: str, draft: Draft) -> Sealed:
-        """Open a new epoch with its first event."""
-        with self._transaction():
-            self._db.execute("INSERT INTO epoch VALUES (?, ?, ?, ?)", (epoch, draft.at_ms, reason, self.row + 1))
+    def begin_epoch(self, epoch: int, reason: str, draft: Draft, kept: Mapping[str, str]) -> Sealed:
+        """Open a new epoch with its first event. kept: latches that another file held, key -> JSON."""
+        with self.transaction():
+            self._db.execute("INSERT INTO epoch VALUES (?, ?, ?, ?)", (epoch, draft.at_ms, reason, row_of(epoch, 1)))
             self.epoch, self.sequence, self._previous = epoch, 0, GENESIS_HASH
             self._class_sequence = dict.fromkeys(self._class_sequence, 0)
-            return self._seal(draft)
+            self._keep(kept)
+            return self.seal(draft)
 
     def commit(self, batches: Iterable[Batch], settlements: Iterable[Settlement]) -> list[list[Sealed]]:
         """Seal and store several batches in one transaction; the sealed events per batch, in order.
 
         On any error the file and the counters are as before, and the error is raised.
         """
-        with self._transaction():
+        kept: dict[str, str] = {}
+        with self.transaction():
             sealed = []
             for batch in batches:
-                sealed.append([self._seal(draft) for draft in batch.drafts])
-                self._db.executemany(
-                    "INSERT INTO latch VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state",
-                    [(latch.key, json.dumps(latch.state)) for latch in batch.latches],
-                )
+                sealed.append([self.seal(draft) for draft in batch.drafts])
+                kept |= {latch.key: json.dumps(latch.state) for latch in batch.latches}
+            self._keep(kept)
             self._db.executemany(
                 "UPDATE outbox SET state = ?, settled_ms = ? WHERE recipient = ? AND row = ? AND state <> 1",
                 [(item.state, item.at_ms, item.recipient, item.row) for item in settlements],
             )
-            return sealed
+        self.kept |= kept
+        return sealed
 
-    def _transaction(self) -> _Transaction:
+    def _keep(self, kept: Mapping[str, str]) -> None:
+        query = "INSERT INTO latch VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state"
+        self._db.executemany(query, kept.items())
+
+    def transaction(self) -> _Transaction:
+        """BEGIN IMMEDIATE .. COMMIT; on an error everything is as before."""
         return _Transaction(self, self._db)
 
     def _snapshot(self) -> tuple[int, int, int, str, dict[str, int]]:
@@ -103,10 +119,15 @@ class Store:
     def _rewind(self, snapshot: tuple[int, int, int, str, dict[str, int]]) -> None:
         self.epoch, self.row, self.sequence, self._previous, self._class_sequence = snapshot
 
-    def _seal(self, draft: Draft) -> Sealed:
+    def entitled(self, name: str) -> tuple[str, ...]:
+        """Who must confirm events of this class."""
+        return self._recipients.get(name, ())
+
+    def seal(self, draft: Draft) -> Sealed:
+        """Seal and store one draft, inside a transaction."""
         name = str(draft.event_class)
         number = Number(self.epoch, self.sequence + 1, self._class_sequence[name] + 1, self._previous)
-        event = seal(draft, self._origin, number, self._signer, self.row + 1)
+        event = seal(draft, self._origin, number, self._signer, row_of(number.epoch, number.sequence))
         self._db.execute(
             "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -134,11 +155,17 @@ class Store:
 
     def latches(self) -> list[Latch]:
         """Everything that must outlive the process."""
-        return [Latch(key, json.loads(state)) for key, state in self._db.execute("SELECT key, state FROM latch")]
+        self.kept = dict(self._db.execute("SELECT key, state FROM latch").fetchall())
+        return [Latch(key, json.loads(state)) for key, state in self.kept.items()]
 
     def close(self) -> None:
         """Close the file; SQLite folds the WAL into it."""
         self._db.close()
+
+
+def row_of(epoch: int, sequence: int) -> int:
+    """An event's row: ordered as it was sealed, over all epochs."""
+    return (epoch - 1) * EPOCH_ROWS + sequence
 
 
 class _Transaction:
@@ -178,18 +205,24 @@ def open_store(
     recipients: dict[str, frozenset[str]],
     opened: Callable[[str, dict[str, object]], Draft],
     at_ms: int,
+    instead_of: Store | None = None,
 ) -> tuple[Store, Sealed | None]:
     """Open, check and migrate the journal; a new, set-aside or restored one begins an epoch.
 
     recipients: id -> event classes that it must confirm. opened(reason, data): makes the draft of
-    `campus.journal.opened`. Returns that event when an epoch began. Raises JournalRefused when the disk refuses.
+    `campus.journal.opened`. instead_of: the store of a file that proved damaged while it was open; the file is set aside.
+    Returns that event when an epoch began. Raises JournalRefused when the disk refuses.
     """
     path = state_dir / JOURNAL_NAME
+
+    def make(connection: sqlite3.Connection) -> Store:
+        return Store(connection, origin, signer, recipients)
+
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = _open_checked(path, at_ms, lambda connection: Store(connection, origin, signer, recipients))
+        store = _open_checked(path, at_ms, make) if instead_of is None else _open_anew(path, at_ms, make)
         try:
-            first = _epoch(state_dir / EPOCH_NAME, store, opened, "set aside" if store.set_aside else "")
+            first = _epoch(state_dir / EPOCH_NAME, store, opened, "set aside" if store.set_aside else "", instead_of)
         except BaseException:
             store.close()
             raise
@@ -198,7 +231,7 @@ def open_store(
     return store, first
 
 
-def _epoch(mark: Path, store: Store, opened: Callable[[str, dict[str, object]], Draft], reason: str) -> Sealed | None:
+def _epoch(mark: Path, store: Store, opened: Callable[[str, dict[str, object]], Draft], reason: str, before: Store | None) -> Sealed | None:
     """Begin a new epoch unless the file is the one that the high-water mark speaks of."""
     known = _read_mark(mark, store.epoch)
     if store.epoch and store.epoch == known:
@@ -208,9 +241,13 @@ def _epoch(mark: Path, store: Store, opened: Callable[[str, dict[str, object]], 
     data: dict[str, object] = {"reason": reason, "last_epoch": f"{max(store.epoch, known):010d}"}
     if store.epoch and store.epoch >= known:  # else the newest events are not in this file
         data |= {"last_sequence": f"{store.sequence:020d}", "last_hash": store.last_hash}
-    epoch = max(store.epoch, known) + 1
+    if before is not None:
+        data |= {"last_epoch": f"{before.epoch:010d}", "last_sequence": f"{before.sequence:020d}", "last_hash": before.last_hash}
+    epoch = max(store.epoch, known, 0 if before is None else before.epoch) + 1
     write_mark(mark, epoch)  # first the mark: an epoch may be skipped, never used twice
-    return store.begin_epoch(epoch, reason, opened(reason, data))
+    first = store.begin_epoch(epoch, reason, opened(reason, data), {} if before is None else before.kept)
+    store.latches()
+    return first
 
 
 def _read_mark(mark: Path, epoch: int) -> int:
@@ -244,15 +281,19 @@ def _open_checked(path: Path, at_ms: int, make: Callable[[sqlite3.Connection], S
     try:
         return _open(path, make)
     except (sqlite3.Error, ValueError) as error:
-        if not _is_damage(error):
+        if not is_damage(error):
             raise
+    return _open_anew(path, at_ms, make)
+
+
+def _open_anew(path: Path, at_ms: int, make: Callable[[sqlite3.Connection], Store]) -> Store:
     aside = _set_aside(path, at_ms)
     store = _open(path, make)
     store.set_aside = aside
     return store
 
 
-def _is_damage(error: Exception) -> bool:
+def is_damage(error: Exception) -> bool:
     """True when the content is at fault, not the disk. Python has no code of its own for text that is not UTF-8."""
     if not isinstance(error, sqlite3.OperationalError):
         return True
@@ -267,17 +308,41 @@ def _open(path: Path, make: Callable[[sqlite3.Connection], Store]) -> Store:
         path.chmod(0o600)
         _check_header(path)
         _settings(connection)
-        answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if answer != "ok":
-            raise sqlite3.DatabaseError(answer)
+        small = path.stat().st_size <= FULL_CHECK_BYTES
+        if small:
+            check_whole(connection)
         _migrate(connection)
         _check_schema(connection)
         store = make(connection)
+        store.unchecked = not small
+        if not small:
+            _check_tail(connection)
         store.latches()
     except BaseException:
         connection.close()
         raise
     return store
+
+
+def check_whole(connection: sqlite3.Connection) -> None:
+    """Read the whole file. Raises sqlite3.DatabaseError with what is wrong."""
+    answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if answer != "ok":
+        raise sqlite3.DatabaseError(answer)
+
+
+def _check_tail(connection: sqlite3.Connection) -> None:
+    """What a start needs: the newest events have their hashes, and what is owed can be found."""
+    query = "SELECT id, sha256, body FROM event ORDER BY row DESC LIMIT ?"
+    for event_id, sha256, body in connection.execute(query, (TAIL_EVENTS,)):
+        if digest(body) != sha256:
+            raise sqlite3.DatabaseError(f"event {event_id} does not have its sha-256")
+        if connection.execute("SELECT sha256 FROM event WHERE id = ?", (event_id,)).fetchone() != (sha256,):
+            raise sqlite3.DatabaseError(f"event {event_id} is not found by its id")
+    owed = f"SELECT o.row, e.sha256 FROM outbox o LEFT JOIN event e ON e.row = o.row WHERE o.state = {OWED} ORDER BY o.row LIMIT ?"
+    for row, sha256 in connection.execute(owed, (TAIL_EVENTS,)):
+        if sha256 is None:
+            raise sqlite3.DatabaseError(f"row {row} is owed and not there")
 
 
 def _check_header(path: Path) -> None:

@@ -78,3 +78,19 @@ async def test_reading_goes_on_while_a_commit_is_open(tmp_path: Path) -> None:
     store._db.execute("ROLLBACK")
     reader.close()
     store.close()
+
+
+async def test_events_from_a_place_on(tmp_path: Path) -> None:
+    """Settled or not; only those that this recipient is to have."""
+    store, _ = open_at(tmp_path)
+    store.commit([Batch([draft(EventClass.ALARM if n % 2 else EventClass.FAULT) for n in range(9)])], [])
+    store.commit([], [Settlement(row, "police", RECEIVED, 1) for row in range(1, 8)])
+    reader = Reader(tmp_path)
+    page = await reader.since("police", (1, 4), 0, 3)
+    assert [(owed.row, owed.sequence, owed.recipients) for owed in page] == [(row, row, frozenset({"police"})) for row in (4, 5, 6)]
+    assert [owed.row for owed in await reader.since("police", (1, 4), 6, 10)] == [7, 8, 9, 10]
+    assert [owed.row for owed in await reader.since("bureau", (0, 99), 0, 10)] == [1, 3, 5, 7, 9]
+    assert await reader.since("police", (2, 1), 0, 10) == []
+    assert await reader.since("nobody", (1, 1), 0, 10) == []
+    reader.close()
+    store.close()

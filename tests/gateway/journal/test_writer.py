@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -103,20 +104,27 @@ def test_a_sign_of_life_without_anything_to_write(tmp_path: Path) -> None:
     assert desk.done == [(Batch(), [])]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB."""
+@contextmanager
+def disk_of(tmp_path: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of its own, gone afterwards."""
     if os.geteuid() != 0:
         missing("only root may mount a small file system")
     mount, umount = need("mount", package="mount"), need("umount", package="mount")
     folder = tmp_path / "disk"
     folder.mkdir()
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
+    if subprocess.run([mount, "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], capture_output=True).returncode:
         missing("tmpfs cannot be mounted here")
     try:
         yield folder
     finally:
-        subprocess.run([umount, folder], check=True)
+        subprocess.run([umount, "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB."""
+    with disk_of(tmp_path, 1) as folder:
+        yield folder
 
 
 def test_a_full_disk_drops_nothing(small_disk: Path) -> None:
