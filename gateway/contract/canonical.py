@@ -37,6 +37,12 @@ def _simple(value: object) -> bool:
     return (kind is list or kind is tuple) and all(map(_simple, value))  # type: ignore[call-overload]
 
 
+def told(message: dict[str, Any], name: str, length: int = 120) -> str:
+    """A text of a message, cut, in characters that UTF-8 can hold; empty when it is no text."""
+    value = message.get(name)
+    return value[:length].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
 def digest(payload: bytes) -> str:
     """SHA-256 of the canonical form, 64 lowercase hex digits."""
     return hashlib.sha256(payload).hexdigest()

@@ -1,4 +1,4 @@
-"""Signatures: detached JWS over canonical JSON for what we send, compact JWS for what we are sent.
+"""Signatures: detached JWS over canonical JSON for what we send; compact JWS, or General JSON with two signatures, for what we are sent.
 
 alg is EdDSA with Ed25519 (RFC 8037), kid is the RFC 7638 thumbprint of the public key. A detached JWS is
 `header..signature` (RFC 7515 appendix F); its payload is the canonical form without the member `signature`.
@@ -25,6 +25,7 @@ from gateway.core.errors import BadMessage, BadSignature
 RECEIPT_TYPE = "campus-receipt"
 COMMAND_TYPE = "campus-command"
 MAX_JWS_BYTES = 64_000  # a receipt for 100 events is about 12 kB
+MOST_SIGNATURES = 2  # the two-person rule
 
 _ALGORITHM = "EdDSA"  # RFC 9864 prefers "Ed25519"; version 1 of the contract says EdDSA
 _REGISTRY = jws.JWSRegistry(algorithms=[_ALGORITHM])
@@ -62,11 +63,16 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
-    """A public key and whose it is. owner: recipient id of a centre's key."""
+    """A public key and whose it is. owner: recipient id of a centre's key.
+
+    may: the commands that it is good for. person: who alone holds it, empty for a key of the owner's program.
+    """
 
     kid: str
     x: str
     owner: str
+    may: frozenset[str] = frozenset()
+    person: str = ""
 
 
 def verify_compact(token: bytes, keys: dict[str, TrustedKey], typ: str) -> tuple[dict[str, Any], TrustedKey]:
@@ -98,6 +104,39 @@ def verify_compact(token: bytes, keys: dict[str, TrustedKey], typ: str) -> tuple
     if not isinstance(message, dict):
         raise BadMessage("the signed payload is not a JSON object")
     return message, key
+
+
+def verify_signed(token: bytes, keys: dict[str, TrustedKey], typ: str) -> tuple[dict[str, Any], tuple[TrustedKey, ...]]:
+    """(payload object, keys in the order of the signatures) of a compact JWS, or of a General JSON one with up to two signatures.
+
+    Every signature must hold, and no key counts twice. Raises as `verify_compact`.
+    """
+    if len(token) > MAX_JWS_BYTES:
+        raise BadMessage(f"{len(token)} bytes long; at most {MAX_JWS_BYTES} are expected")
+    if not token.lstrip().startswith(b"{"):
+        message, key = verify_compact(token, keys, typ)
+        return message, (key,)
+    found = [verify_compact(compact, keys, typ) for compact in _each_as_compact(token)]
+    if len({key.x for _, key in found}) < len(found):
+        raise BadSignature("signed twice with one key")
+    return found[0][0], tuple(key for _, key in found)
+
+
+def _each_as_compact(token: bytes) -> list[bytes]:
+    """RFC 7515 section 7.2.1: each signature of the General JSON form is over the same octets as the compact form."""
+    try:
+        general = json.loads(token)
+        payload, signatures = general["payload"], general["signatures"]
+        parts = [(item["protected"], payload, item["signature"]) for item in signatures]
+        extra = set(general) - {"payload", "signatures"} | {name for item in signatures for name in set(item) - {"protected", "signature"}}
+        compact = [".".join(part).encode("ascii") for part in parts]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadMessage("not a General JSON JWS with payload and signatures (protected, signature)") from error
+    if extra or not 0 < len(compact) <= MOST_SIGNATURES:
+        raise BadMessage(
+            f"a General JSON JWS has payload and 1 to {MOST_SIGNATURES} signatures of protected and signature, and nothing else"
+        )
+    return compact
 
 
 def verify_detached(message: dict[str, Any], key: TrustedKey) -> None:

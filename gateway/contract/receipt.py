@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from gateway.contract.canonical import told
 from gateway.contract.jws import RECEIPT_TYPE, TrustedKey, verify_compact
 from gateway.core.errors import BadMessage, BadSignature
 
@@ -28,12 +28,12 @@ def read_receipt(token: bytes, keys: dict[str, TrustedKey], source: str) -> Rece
     """
     message, key = verify_compact(token, keys, RECEIPT_TYPE)
     if message.get("gateway") != source:
-        raise BadSignature(f"is for gateway {_told(message, 'gateway')!r}; this is {source!r}")
+        raise BadSignature(f"is for gateway {told(message, 'gateway')!r}; this is {source!r}")
     if message.get("by") != key.owner:
-        raise BadSignature(f"says it is by {_told(message, 'by')!r}, but key {key.kid!r} belongs to {key.owner!r}")
+        raise BadSignature(f"says it is by {told(message, 'by')!r}, but key {key.kid!r} belongs to {key.owner!r}")
     result = message.get("result")
     if result not in ("received", "unusable"):
-        raise BadMessage(f"result is {_told(message, 'result')!r}; expected received or unusable")
+        raise BadMessage(f"result is {told(message, 'result')!r}; expected received or unusable")
     items = message.get("items")
     if not isinstance(items, list) or not 0 < len(items) <= MAX_ITEMS:
         raise BadMessage(f"items must be a list of 1 to {MAX_ITEMS} events")
@@ -42,15 +42,9 @@ def read_receipt(token: bytes, keys: dict[str, TrustedKey], source: str) -> Rece
         if not isinstance(item, dict) or not _is_word(item.get("id")) or not _is_word(item.get("sha256")):
             raise BadMessage("each item needs id and sha256")
         pairs.append((item["id"], item["sha256"]))
-    return Receipt(key.owner, tuple(pairs), result == "unusable", _told(message, "reason", 500))
+    return Receipt(key.owner, tuple(pairs), result == "unusable", told(message, "reason", 500))
 
 
 def _is_word(value: object) -> bool:
     """Ids are UUIDs and digests hex: short and plain."""
     return isinstance(value, str) and value.isascii() and 0 < len(value) <= 128
-
-
-def _told(message: dict[str, Any], name: str, length: int = 120) -> str:
-    """A text of the message, cut, in characters that UTF-8 can hold; empty when it is no text."""
-    value = message.get(name)
-    return value[:length].encode("utf-8", "replace").decode() if isinstance(value, str) else ""

@@ -35,6 +35,10 @@ class Topics:
     def command(self) -> str:
         return f"{self.root}/command"
 
+    @property
+    def command_result(self) -> str:
+        return f"{self.root}/command/result"
+
     def event(self, event_class: str) -> str:
         return f"{self.root}/event/{event_class}"
 

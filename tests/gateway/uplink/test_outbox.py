@@ -9,7 +9,35 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.uplink.outbox import SUSPECTED, Entry, Outbox
+from gateway.uplink.lane import Entry, Hold
+from gateway.uplink.outbox import SUSPECTED, Outbox
+
+
+class Box(Outbox):
+    """An outbox with one path, which has a session."""
+
+    def __init__(self, window: int, receipt_timeout_s: float, max_entries: int = 20_000) -> None:
+        super().__init__(window, receipt_timeout_s, max_entries)
+        self.lane = self.lanes["main"]
+        self.link_up(self.lane, 0.0)
+
+    def take(self, now_s: float) -> Entry | None:
+        return self.next(self.lane, now_s)
+
+    def went(self, item: Entry, now_s: float) -> None:
+        self.sent(self.lane, item, now_s)
+
+    def answer(self, row: int, code: int, now_s: float) -> bool:
+        return self.puback(self.lane, row, code, now_s)
+
+    def lose(self) -> set[str]:
+        classes = self.link_lost(self.lane)
+        self.link_up(self.lane, 0.0)
+        return classes
+
+    def held(self) -> dict[str, Hold]:
+        return self.lane.holds
+
 
 PRIORITY = {"alarm": 0, "fault": 2, "audit": 3, "observation": 4}
 
@@ -29,16 +57,16 @@ def entry(row: int, event_class: str = "alarm", owed: str = "police", priority: 
     )
 
 
-def pump(box: Outbox, now_s: float) -> list[int]:
+def pump(box: Box, now_s: float) -> list[int]:
     """Send all that may be sent; the rows in their order."""
     rows = []
-    while (item := box.next(now_s)) is not None:
-        box.sent(item, now_s)
+    while (item := box.take(now_s)) is not None:
+        box.went(item, now_s)
         rows.append(item.row)
     return rows
 
 
-def receipt(box: Outbox, row: int, recipient: str = "police", *, unusable: bool = False) -> list[int]:
+def receipt(box: Box, row: int, recipient: str = "police", *, unusable: bool = False) -> list[int]:
     settled, wrong, unknown = box.receipt(recipient, [(f"id-{row}", f"hash-{row}")], unusable=unusable)
     assert not wrong
     assert not unknown or row not in box
@@ -50,13 +78,13 @@ def receipt(box: Outbox, row: int, recipient: str = "police", *, unusable: bool 
     [("alarm", [10, 20, 30, 30, 30]), ("fault", [10, 20, 40, 80, 160, 300, 300]), ("observation", [10, 20, 40, 80, 160, 300, 300])],
 )
 def test_resend_times(event_class: str, waits_s: list[float]) -> None:
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     box.offer(entry(1, event_class))
     now_s = 0.0
     assert pump(box, now_s) == [1]
     for wait_s in waits_s:
         now_s += 3.0
-        box.puback(1, 0, now_s)  # the time runs from the broker's word
+        box.answer(1, 0, now_s)  # the time runs from the broker's word
         assert box.next_due_s() == now_s + wait_s
         assert pump(box, now_s + wait_s - 0.001) == []
         now_s += wait_s
@@ -66,53 +94,53 @@ def test_resend_times(event_class: str, waits_s: list[float]) -> None:
 
 
 def test_a_long_receipt_timeout_is_not_cut_by_the_cap() -> None:
-    box = Outbox(10, 60.0)
+    box = Box(10, 60.0)
     box.offer(entry(1))
     for start_s in (0.0, 100.0):
         pump(box, start_s)
-        box.puback(1, 0, start_s)
+        box.answer(1, 0, start_s)
         assert box.next_due_s() == start_s + 60.0
 
 
 def test_alarms_overtake_and_the_rest_keeps_its_order() -> None:
-    box = Outbox(2, 10.0)
+    box = Box(2, 10.0)
     for row, event_class in enumerate(["observation", "audit", "fault", "audit", "alarm", "observation", "alarm"], 1):
         box.offer(entry(row, event_class))
     assert pump(box, 0.0) == [5, 7], "the window is two"
-    box.puback(5, 0, 0.0)
+    box.answer(5, 0, 0.0)
     assert pump(box, 0.0) == [3]
     for row in (7, 3):
-        box.puback(row, 0, 0.0)
+        box.answer(row, 0, 0.0)
     assert pump(box, 0.0) == [2, 4]
 
 
 def test_a_resent_alarm_waits_for_no_routine() -> None:
-    box = Outbox(1, 10.0)
+    box = Box(1, 10.0)
     box.offer(entry(1))
     pump(box, 0.0)
-    box.puback(1, 0, 0.0)
+    box.answer(1, 0, 0.0)
     box.offer(entry(2, "observation"))
     box.offer(entry(3, "audit"))
     assert pump(box, 10.0) == [1]
 
 
 def test_a_receipt_before_the_puback() -> None:
-    box = Outbox(1, 10.0)
+    box = Box(1, 10.0)
     box.offer(entry(1))
     box.offer(entry(2))
     assert pump(box, 0.0) == [1]
     assert receipt(box, 1) == [1]
     assert pump(box, 0.0) == [], "the broker has not acknowledged it: the window is still taken"
-    assert box.puback(1, 0, 0.1)
+    assert box.answer(1, 0, 0.1)
     assert pump(box, 0.1) == [2]
     assert pump(box, 1000.0) == []
 
 
 def test_each_recipient_owes_its_own_receipt() -> None:
-    box = Outbox(1, 10.0)
+    box = Box(1, 10.0)
     box.offer(entry(1, owed="police bureau"))
     pump(box, 0.0)
-    box.puback(1, 0, 0.0)
+    box.answer(1, 0, 0.0)
     assert receipt(box, 1, "bureau") == [1]
     assert receipt(box, 1, "bureau") == [], "said already"
     assert receipt(box, 1, "stranger") == []
@@ -124,7 +152,7 @@ def test_each_recipient_owes_its_own_receipt() -> None:
 
 
 def test_receipts_go_by_digest() -> None:
-    box = Outbox(1, 10.0)
+    box = Box(1, 10.0)
     box.offer(entry(1))
     assert box.receipt("police", [("id-2", "hash-1")], unusable=False) == ([], ["id-2"], [])
     assert box.receipt("police", [("id-1", "hash-9"), ("id-8", "hash-8")], unusable=False) == ([], [], ["id-1", "id-8"])
@@ -134,131 +162,131 @@ def test_receipts_go_by_digest() -> None:
 
 
 def test_an_early_copy_is_kept_in_memory_until_the_sealed_event_is_here() -> None:
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     box.offer(entry(-1))
     assert pump(box, 0.0) == [-1]
-    box.puback(-1, 0, 0.0)
+    box.answer(-1, 0, 0.0)
     assert pump(box, 10.0) == [-1], "repeated like any alarm"
     assert box.lowest_owed() == {}, "it has no number yet"
-    early = box.next(0.0)
+    early = box.take(0.0)
     assert early is None
     sealed = entry(7)
     sealed.id = "id--1"
     box.drop_early("id--1")
     box.offer(sealed)
     assert -1 not in box
-    assert box.puback(-1, 0, 10.1), "its PUBACK comes late"
+    assert box.answer(-1, 0, 10.1), "its PUBACK comes late"
     assert pump(box, 10.2) == [7]
     assert box.receipt("police", [("id--1", "hash--1")], unusable=False)[2] == ["id--1"], "only the sealed one's receipt ends delivery"
     assert 7 in box
 
 
 def test_the_body_leaves_memory_with_the_puback() -> None:
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     kept, early = entry(1), entry(-1)
     box.offer(kept)
     box.offer(early)
     pump(box, 0.0)
-    box.puback(1, 0, 0.0)
-    box.puback(-1, 0, 0.0)
+    box.answer(1, 0, 0.0)
+    box.answer(-1, 0, 0.0)
     assert kept.body is None
     assert early.body == b"body", "it is nowhere else"
 
 
 def test_a_lost_link_queues_again_what_was_in_flight() -> None:
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     for row, event_class in ((1, "alarm"), (2, "audit"), (3, "audit"), (4, "fault")):
         box.offer(entry(row, event_class))
     assert pump(box, 0.0) == [1, 4, 2, 3]
-    box.puback(2, 0, 0.1)
+    box.answer(2, 0, 0.1)
     receipt(box, 3)
-    assert box.link_lost() == {"alarm", "fault", "audit"}
-    assert (box.in_flight, box.oldest_in_flight_s()) == (0, None)
+    assert box.lose() == {"alarm", "fault", "audit"}
+    assert (box.in_flight, box.lane.oldest_in_flight_s()) == (0, None)
     assert pump(box, 1.0) == [1, 4], "2 waits for its receipt, 3 is settled"
     assert pump(box, 10.1) == [2]
 
 
 def test_a_late_puback_of_the_old_session_changes_nothing() -> None:
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     box.offer(entry(1))
     pump(box, 0.0)
-    box.link_lost()
-    assert box.puback(1, 0, 0.5)
+    box.lose()
+    assert box.answer(1, 0, 0.5)
     assert pump(box, 1.0) == [1]
 
 
 def test_a_refused_topic_is_set_aside_and_probed_with_one_message() -> None:
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     for row in (1, 2, 3):
         box.offer(entry(row, "audit"))
     assert pump(box, 0.0) == [1, 2, 3]
-    assert [box.puback(row, 0x87, 0.1) for row in (1, 2, 3)] == [False] * 3
+    assert [box.answer(row, 0x87, 0.1) for row in (1, 2, 3)] == [False] * 3
     box.offer(entry(4, "fault"))
     assert pump(box, 0.2) == [4], "other topics go on"
-    box.puback(4, 0, 0.3)
+    box.answer(4, 0, 0.3)
     assert box.next_due_s() == 10.3, "the fault's own resend comes first"
     receipt(box, 4)
     assert pump(box, 30.0) == []
     assert pump(box, 30.1) == [1], "one probe"
-    assert box.puback(1, 0x87, 30.2) is False
+    assert box.answer(1, 0x87, 30.2) is False
     assert pump(box, 90.1) == []
     assert pump(box, 90.2) == [1], "twice as long"
-    assert box.puback(1, 0, 90.3)
-    assert not box.holds
+    assert box.answer(1, 0, 90.3)
+    assert not box.held()
     assert pump(box, 90.4) == [2, 3]
     assert box.counts.pubacks == {0x87: 4, 0: 2}
 
 
 def test_alarms_are_probed_at_least_each_30_s() -> None:
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     box.offer(entry(1))
     now_s = 0.0
     for _ in range(5):
         assert pump(box, now_s) == [1]
-        box.puback(1, 0x87, now_s)
+        box.answer(1, 0x87, now_s)
         assert box.next_due_s() == now_s + 30.0
         now_s += 30.0
 
 
 def test_a_suspected_topic_is_released_by_the_session_that_outlives_it() -> None:
     """A 3.1.1 broker acknowledges what it forbids: its PUBACK proves nothing."""
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     box.offer(entry(1, "audit"))
     box.offer(entry(2, "audit"))
     pump(box, 0.0)
-    box.link_lost()
-    box.hold("audit", SUSPECTED, 0.0)
+    box.lose()
+    box.hold(box.lane, "audit", SUSPECTED, 0.0)
     assert pump(box, 29.9) == []
     assert pump(box, 30.0) == [1]
-    box.puback(1, 0, 30.0)
+    box.answer(1, 0, 30.0)
     assert pump(box, 30.1) == [], "still one probe only"
-    box.release("audit")
-    assert not box.holds
+    box.release(box.lane, "audit")
+    assert not box.held()
     assert pump(box, 30.3) == [2]
-    box.release("audit")
+    box.release(box.lane, "audit")
 
 
 def test_a_probe_that_goes_down_with_the_link_is_sent_again() -> None:
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     box.offer(entry(1))
     pump(box, 0.0)
-    box.puback(1, 0x87, 0.0)
+    box.answer(1, 0x87, 0.0)
     assert pump(box, 30.0) == [1]
-    box.link_lost()
+    box.lose()
     assert pump(box, 31.0) == [1]
 
 
 def test_nobody_listens_is_not_delivery() -> None:
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     box.offer(entry(1))
     pump(box, 0.0)
-    assert box.puback(1, 0x10, 0.0)
+    assert box.answer(1, 0x10, 0.0)
     assert 1 in box
     assert pump(box, 10.0) == [1]
 
 
 def test_when_memory_is_full_the_journal_keeps_the_rest_but_alarms_come_in() -> None:
-    box = Outbox(100, 10.0, max_entries=4)
+    box = Box(100, 10.0, max_entries=4)
     assert all(box.offer(entry(row, "audit")) for row in (1, 2, 3, 4))
     assert not box.has_room()
     assert not box.offer(entry(6, "audit"))
@@ -272,13 +300,13 @@ def test_when_memory_is_full_the_journal_keeps_the_rest_but_alarms_come_in() -> 
 
 
 def test_what_is_owed_by_nobody_is_not_taken() -> None:
-    box = Outbox(1, 10.0)
+    box = Box(1, 10.0)
     assert box.offer(entry(1, owed=""))
     assert len(box) == 0
 
 
 def test_oldest_and_lowest() -> None:
-    box = Outbox(10, 10.0)
+    box = Box(10, 10.0)
     for row in (3, 1, 2):
         box.offer(entry(row, owed="police bureau" if row == 3 else "police"))
     oldest = box.oldest_owed("police")
@@ -327,7 +355,7 @@ class AnyDelivery(RuleBasedStateMachine):
     @initialize(window=st.integers(1, 4), max_entries=st.integers(4, 12))
     def begin(self, window: int, max_entries: int) -> None:
         self.window = window
-        self.box = Outbox(window, 10.0, max_entries)
+        self.box = Box(window, 10.0, max_entries)
         self.model = Model()
         self.now_s = 0.0
         self.row = 0
@@ -348,13 +376,13 @@ class AnyDelivery(RuleBasedStateMachine):
 
     @rule()
     def send(self) -> None:
-        item = self.box.next(self.now_s)
+        item = self.box.take(self.now_s)
         ready = [row for row in self.model.facts if self.sendable(row)]
         if item is None:
             assert not ready or len(self.model.in_flight) >= self.window, "what may be sent is sent"
             return
         assert item.row == min(ready, key=lambda row: (PRIORITY[self.model.facts[row].event_class], row)), "the most urgent first"
-        self.box.sent(item, self.now_s)
+        self.box.went(item, self.now_s)
         fact = self.model.facts[item.row]
         fact.state = "sent"
         fact.attempts += 1
@@ -369,7 +397,7 @@ class AnyDelivery(RuleBasedStateMachine):
         row = list(self.model.in_flight)[which % len(self.model.in_flight)]
         event_class = self.model.in_flight.pop(row)
         fact = self.model.facts[row]
-        assert self.box.puback(row, code, self.now_s) is (code < 0x80)
+        assert self.box.answer(row, code, self.now_s) is (code < 0x80)
         cap_s = 30.0 if event_class == "alarm" else 300.0
         if code < 0x80:
             self.model.held.pop(event_class, None)
@@ -380,7 +408,8 @@ class AnyDelivery(RuleBasedStateMachine):
         fact.state = "queued"
         held = self.model.held.get(event_class)
         if held is None or held.probing or self.now_s >= held.until_s:
-            wait_s = min(cap_s, 30.0 if held is None else held.wait_s * 2)
+            first_s = 2.0 if code == 0x97 else 30.0
+            wait_s = min(cap_s, first_s if held is None else held.wait_s * 2)
             self.model.held[event_class] = Held(self.now_s + wait_s, wait_s)
 
     @precondition(lambda self: self.model.facts)
@@ -402,7 +431,7 @@ class AnyDelivery(RuleBasedStateMachine):
 
     @rule()
     def lose_the_link(self) -> None:
-        assert self.box.link_lost() == set(self.model.in_flight.values())
+        assert self.box.lose() == set(self.model.in_flight.values())
         for row in self.model.in_flight:
             self.model.facts[row].state = "queued"
         self.model.in_flight.clear()
@@ -455,3 +484,38 @@ class AnyDelivery(RuleBasedStateMachine):
 
 TestAnyDelivery = AnyDelivery.TestCase
 TestAnyDelivery.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+
+
+def test_an_event_that_somebody_wants_again() -> None:
+    box = Box(10, 10.0)
+    box.offer(entry(1, owed="police bureau"))
+    pump(box, 0.0)
+    box.answer(1, 0, 0.0)
+    receipt(box, 1, "police")
+    assert box.offer_again(entry(1, owed="police")), "the bureau owes it still"
+    assert box.lowest_owed() == {"police": (1, 1), "bureau": (1, 1)}
+    assert pump(box, 10.0) == [1]
+    receipt(box, 1, "police")
+    receipt(box, 1, "bureau")
+    assert len(box) == 0
+    assert box.offer_again(entry(1, owed="police"))
+    assert box.lowest_owed() == {"police": (1, 1)}
+    full = Box(10, 10.0, max_entries=0)
+    assert not full.offer_again(entry(1, "fault"))
+
+
+@pytest.mark.parametrize(
+    ("event_class", "told"), [("alarm", True), ("mode", True), ("fault", False), ("audit", False), ("observation", False)]
+)
+def test_how_far_the_news_of_alarms_and_drills_get_is_told(event_class: str, told: bool) -> None:
+    box = Box(10, 10.0)
+    heard: list[tuple[str, str, str]] = []
+    box.heard = lambda event_id, step, by: heard.append((event_id, step, by))
+    box.offer(entry(1, event_class, "police bureau", priority=3))
+    pump(box, 0.0)
+    box.answer(1, 0, 1.0)
+    receipt(box, 1, "police")
+    receipt(box, 1, "police")
+    receipt(box, 1, "bureau", unusable=True)
+    news = [("id-1", "broker_acked", ""), ("id-1", "received", "police"), ("id-1", "unusable", "bureau")]
+    assert heard == (news if told else [])
