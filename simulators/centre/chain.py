@@ -29,6 +29,7 @@ class Epoch:
     def __init__(self) -> None:
         self.numbers = Spans()
         self.classes: dict[str, Spans] = {}
+        self._starts: dict[tuple[str, int], int] = {}  # first class sequence of a run -> its sequence
         self.broken: set[int] = set()
         self._hash_at_end: dict[int, str] = {}  # only the ends of runs wait for a neighbour
         self._previous_at_start: dict[int, str] = {}
@@ -41,6 +42,8 @@ class Epoch:
         problems = []
         if not self.classes.setdefault(place.event_class, Spans()).add(place.class_sequence):
             problems.append(f"class sequence {place.class_sequence} of {place.event_class} was used before")
+        else:
+            self._note_start(place)
         if number == 1:
             if place.previous != GENESIS:
                 self.broken.add(1)
@@ -68,6 +71,18 @@ class Epoch:
         """The same for each class that has any."""
         holes = {name: numbers.holes(numbers.highest) for name, numbers in sorted(self.classes.items())}
         return {name: runs for name, runs in holes.items() if runs}
+
+    def class_gaps(self, event_class: str, below: int | None = None) -> list[tuple[int, int]]:
+        """Runs of class sequences that are missing before an event whose sequence is below `below` (None: before any)."""
+        numbers = self.classes.get(event_class, Spans())
+        runs = numbers.holes(numbers.highest)
+        return [(first, last) for first, last in runs if below is None or self._starts[event_class, last + 1] < below]
+
+    def _note_start(self, place: Place) -> None:
+        numbers = self.classes[place.event_class]
+        self._starts.pop((place.event_class, place.class_sequence + 1), None)
+        if place.class_sequence - 1 not in numbers:
+            self._starts[place.event_class, place.class_sequence] = place.sequence
 
     def state(self) -> str:
         """`whole`, or `broken at N` with the first link that does not hold or the first missing event."""

@@ -16,15 +16,16 @@ from simulators.centre.chain import Epoch, Place
 from simulators.centre.keys import Trust
 from simulators.centre.receipts import Answer
 from simulators.centre.verify import Address, Message, Refused, address, check_canonical, check_signature, parse, sha256
+from simulators.centre.watch import News, Watch
 
-SILENT_AFTER_S = 90.0  # supervision sp5/dp4, until a heartbeat says how often it comes
-MISSED_HEARTBEATS = 2.5
 SIGNED_KINDS = frozenset({"birth", "status", "heartbeat", "state", "report", "command/result"})
 CLASSES = frozenset({"alarm", "fault", "access", "observation", "duty", "mode", "audit"})
 _EPOCH = re.compile(r"[0-9]{10}")
 _SEQUENCE = re.compile(r"[0-9]{20}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ID_MAX_CHARACTERS = 64
+
+Gap = tuple[str, int, int, str]  # epoch, first, last; class where these are class sequences
 
 
 class Standing(StrEnum):
@@ -51,9 +52,9 @@ class Arrival:
 class Verdict:
     """What is to be told about one message.
 
-    kind: event, birth, status, heartbeat, state, report, command/result, gap, bad, silent; online when this centre itself
-    has subscribed at the broker.
-    first, last: sequences of a gap. silent_s: how long nothing was heard.
+    kind: event, birth, status, heartbeat, state, report, command/result, gap, bad, silent, back, no-report; online when this centre
+    itself has subscribed at the broker.
+    first, last: sequences of a gap, of class sequences where event_class is given. silent_s: how long nothing was heard.
     """
 
     kind: str
@@ -105,29 +106,38 @@ class _Gateway:
 
     ids: dict[str, tuple[str, bool]] = field(default_factory=dict)
     epochs: dict[str, Epoch] = field(default_factory=dict)
-    told: list[tuple[str, int, int]] = field(default_factory=list)
+    told: list[Gap] = field(default_factory=list)
     floor: tuple[str, int] | None = None
     resent: int = 0
     conflicts: int = 0
     unusable: int = 0
     unverified: int = 0
-    heard_ns: int = 0
-    silent_after_s: float = SILENT_AFTER_S
-    silent: bool = False
 
 
 class Ledger:
-    """All gateways below one prefix, as seen by one recipient. silent_after_s: 0 = as the heartbeat says."""
+    """All gateways below one prefix, as seen by one recipient. silent_after_s, report_every_s: as in Watch.
 
-    def __init__(self, trust: Trust, prefix: str, recipient: str, silent_after_s: float = 0.0) -> None:
+    classes: the only ones that this recipient is entitled to; then gaps are looked for in each of them. Empty: it gets all.
+    """
+
+    def __init__(
+        self,
+        trust: Trust,
+        prefix: str,
+        recipient: str,
+        silent_after_s: float = 0.0,
+        report_every_s: float = 0.0,
+        classes: frozenset[str] = frozenset(),
+    ) -> None:
         self.trust = trust
+        self.watch = Watch(silent_after_s, report_every_s)
         self._prefix = prefix
         self._recipient = recipient
-        self._silent_after_s = silent_after_s
+        self._classes = classes
         self._gateways: dict[str, _Gateway] = {}
 
-    def ingest(self, body: bytes, topic: str, at: Arrival) -> list[Verdict]:
-        """Judge one message. Never raises for what comes from outside."""
+    def ingest(self, body: bytes, topic: str, at: Arrival, *, retained: bool = False) -> list[Verdict]:
+        """Judge one message. retained: the broker had kept it. Never raises for what comes from outside."""
         where = address(topic, self._prefix)
         if where is None:
             return [Verdict("bad", "", at, topic, body, sha256(body), standing=Standing.BAD, problem="not a topic of the contract")]
@@ -135,17 +145,15 @@ class Ledger:
             return self._event(body, topic, where, at)
         if where.kind not in SIGNED_KINDS:
             return []  # telemetry carries no signature and no guarantee
-        return self._signed(body, topic, where, at)
+        return self._signed(body, topic, where, at, retained)
 
     def overdue(self, now_ns: int, at: str) -> list[Verdict]:
-        """One `silent` verdict for each gateway that was heard once and has missed its heartbeats."""
-        verdicts = []
-        for source, gateway in self._gateways.items():
-            quiet_s = (now_ns - gateway.heard_ns) / 1e9
-            if gateway.heard_ns and not gateway.silent and quiet_s > (self._silent_after_s or gateway.silent_after_s):
-                gateway.silent = True
-                verdicts.append(Verdict("silent", source, Arrival(at, now_ns), silent_s=round(quiet_s, 3)))
-        return verdicts
+        """One verdict for each gateway that was heard once and has missed its heartbeats, or whose daily report does not come."""
+        return [_news(source, news, Arrival(at, now_ns)) for source, news in self.watch.overdue(now_ns)]
+
+    def listening(self, now_ns: int) -> None:
+        """This centre has a session again: silence is judged from now on, also of gateways known from an earlier run."""
+        self.watch.listening(now_ns, {source for source, gateway in self._gateways.items() if gateway.ids or gateway.floor})
 
     def recall(self, record: Record) -> None:
         """Take one stored event back in, after a restart; in the order of arrival."""
@@ -167,7 +175,7 @@ class Ledger:
 
     def report(self) -> dict[str, Any]:
         """Counts, gaps and chain state of each gateway; sequences are whole numbers, runs are [first, last]."""
-        return {"gateways": {source: _report(gateway) for source, gateway in sorted(self._gateways.items())}}
+        return {"gateways": {source: _report(gateway, self._classes) for source, gateway in sorted(self._gateways.items())}}
 
     def _gateway(self, source: str) -> _Gateway:
         return self._gateways.setdefault(source, _Gateway())
@@ -199,7 +207,7 @@ class Ledger:
             standing, problem = _stand(gateway, message["id"], digest, place)
         return [Verdict("event", where.source, at, topic, body, digest, message, standing, where.rest, place, problem)]
 
-    def _signed(self, body: bytes, topic: str, where: Address, at: Arrival) -> list[Verdict]:
+    def _signed(self, body: bytes, topic: str, where: Address, at: Arrival, retained: bool) -> list[Verdict]:
         digest = sha256(body)
         message: Message = {}
         try:
@@ -211,18 +219,28 @@ class Ledger:
             return [Verdict("bad", where.source, at, topic, body, digest, message, Standing.BAD, where.kind, problem=str(refused))]
         verdicts = [Verdict(where.kind, where.source, at, topic, body, digest, message)]
         gateway = self._gateway(where.source)
-        if where.kind in ("birth", "heartbeat"):
-            gateway.heard_ns, gateway.silent = at.monotonic_ns, False
+        if where.kind in ("birth", "heartbeat", "status"):
+            said = self.watch.sign(where.source, where.kind, message, at.monotonic_ns, retained=retained)
+            verdicts += [_news(where.source, news, at) for news in said]
+        if where.kind == "report" and where.rest == "daily":
+            number = message.get("number")
+            verdicts += [_news(where.source, news, at) for news in self.watch.report(where.source, number, at.monotonic_ns)]
         if where.kind == "heartbeat":
-            period_s = message.get("heartbeat_s")
-            if isinstance(period_s, int | float) and period_s > 0:
-                gateway.silent_after_s = MISSED_HEARTBEATS * period_s
             gateway.floor = floor_of(message, self._recipient)
-            for epoch, first, last in _gaps(gateway):
-                if not any(e == epoch and f <= first and last <= to for e, f, to in gateway.told):
-                    gateway.told.append((epoch, first, last))
-                    verdicts.append(Verdict("gap", where.source, at, epoch=epoch, first=first, last=last))
+            verdicts += self._new_gaps(where.source, gateway, at)
         return verdicts
+
+    def _new_gaps(self, source: str, gateway: _Gateway, at: Arrival) -> list[Verdict]:
+        verdicts = []
+        for gap in _gaps(gateway, self._classes):
+            if not any((old[0], old[3]) == (gap[0], gap[3]) and old[1] <= gap[1] and gap[2] <= old[2] for old in gateway.told):
+                gateway.told.append(gap)
+                verdicts.append(Verdict("gap", source, at, epoch=gap[0], first=gap[1], last=gap[2], event_class=gap[3]))
+        return verdicts
+
+
+def _news(source: str, news: News, at: Arrival) -> Verdict:
+    return Verdict(news.kind, source, at, silent_s=news.quiet_s, problem=news.why)
 
 
 def place_of(message: Message, event_class: str) -> Place | None:
@@ -308,23 +326,27 @@ def _take(gateway: _Gateway, event_id: str, digest: str, place: Place | None) ->
     return "; ".join(problems) or None
 
 
-def _gaps(gateway: _Gateway) -> list[tuple[str, int, int]]:
-    """Missing runs that are no longer owed: (epoch, first, last)."""
+def _gaps(gateway: _Gateway, classes: frozenset[str]) -> list[Gap]:
+    """Missing runs that are no longer owed."""
     if gateway.floor is None:
         return []
     epoch, below = gateway.floor
-    gaps = [(name, *run) for name, log in sorted(gateway.epochs.items()) if name < epoch for run in log.holes()]
+    before = [(name, log) for name, log in sorted(gateway.epochs.items()) if name < epoch]
     newest = gateway.epochs.get(epoch, Epoch())
-    return gaps + [(epoch, *run) for run in newest.numbers.holes(below)]
+    if classes:
+        gaps = [(name, *run, c) for name, log in before for c in sorted(classes) for run in log.class_gaps(c)]
+        return gaps + [(epoch, *run, c) for c in sorted(classes) for run in newest.class_gaps(c, below)]
+    gaps = [(name, *run, "") for name, log in before for run in log.holes()]
+    return gaps + [(epoch, *run, "") for run in newest.numbers.holes(below)]
 
 
-def _report(gateway: _Gateway) -> dict[str, Any]:
+def _report(gateway: _Gateway, classes: frozenset[str] = frozenset()) -> dict[str, Any]:
     epochs = sorted(gateway.epochs.items())
     newest = epochs[-1][1].numbers if epochs else None
     missing = {(name, *run) for name, log in epochs for run in log.holes()}
     broken = [f"{name}/{log.state().removeprefix('broken at ')}" for name, log in epochs if log.state() != "whole"]
-    gaps = _gaps(gateway)
-    tails = [gap for gap in gaps if gap[0] not in gateway.epochs or gap[1] > gateway.epochs[gap[0]].numbers.highest]
+    gaps = _gaps(gateway, classes)
+    tails = [g[:3] for g in gaps if not g[3] and (g[0] not in gateway.epochs or g[1] > gateway.epochs[g[0]].numbers.highest)]
     return {
         "epochs": [
             {"epoch": name, "lowest": log.numbers.lowest, "highest": log.numbers.highest, "chain": log.state()} for name, log in epochs
@@ -340,7 +362,7 @@ def _report(gateway: _Gateway) -> dict[str, Any]:
             for c, runs in log.class_holes().items()
             for f, to in runs
         ],
-        "gaps": [{"epoch": e, "first": f, "last": to} for e, f, to in gaps],
+        "gaps": [{"epoch": e, "first": f, "last": to} | ({"class": c} if c else {}) for e, f, to, c in gaps],
         "chain": f"broken at {broken[0]}" if broken else "whole",
         "resent": gateway.resent,
         "conflicts": gateway.conflicts,

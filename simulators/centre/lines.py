@@ -35,12 +35,13 @@ def as_json(verdict: Verdict) -> dict[str, Any] | None:
             }
         case "gap":
             gap = {"epoch": verdict.epoch, "first": verdict.first, "last": verdict.last}
-            return {"kind": "gap", "source": verdict.source, **arrival, **gap}
+            of_class = {"class": verdict.event_class} if verdict.event_class else {}
+            return {"kind": "gap", "source": verdict.source, **arrival, **gap, **of_class}
         case "bad":
             what = {"topic": verdict.topic, "sha256": verdict.sha256, "verified": False, "problem": verdict.problem}
             return {"kind": "bad", "source": verdict.source, **arrival, **what}
-        case "silent":
-            return {"kind": "silent", "source": verdict.source, **arrival, "silent_s": verdict.silent_s}
+        case "silent" | "back" | "no-report":
+            return {"kind": verdict.kind, "source": verdict.source, **arrival, "silent_s": verdict.silent_s, "why": verdict.problem}
         case "online":
             return {"kind": "online", **arrival}
         case "state":
@@ -53,6 +54,12 @@ def as_text(verdict: Verdict) -> str | None:
     """One line for a person; None for what is not shown. What strangers wrote cannot move the cursor."""
     line = _text(verdict)
     return None if line is None else "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
+
+
+def as_answer(message: dict[str, Any]) -> str:
+    """What a gateway says of a command, in one line."""
+    words = " ".join(str(message.get(name, "")) for name in ("command", "target", "result", "reason"))
+    return f"command  {' '.join(words.split())}: {message.get('text', '')}"
 
 
 def _text(verdict: Verdict) -> str | None:
@@ -68,16 +75,19 @@ def _text(verdict: Verdict) -> str | None:
             subject = f"{message.get('subject')}/{alarm}" if alarm else message.get("subject")
             return f"{head}{verdict.event_class} {number}  {message.get('type')}  {subject}{standing}{problem}"
         case "gap":
-            return f"{head}GAP  epoch {verdict.epoch}: {verdict.first} to {verdict.last} never came and are no longer owed"
+            of_class = f" of class {verdict.event_class}" if verdict.event_class else ""
+            return f"{head}GAP  epoch {verdict.epoch}: {verdict.first} to {verdict.last}{of_class} never came and are no longer owed"
         case "bad":
             return f"{head}BAD  {verdict.topic}: {verdict.problem}"
-        case "silent":
-            return f"{head}SILENT  nothing heard for {verdict.silent_s:.0f} s"
+        case "silent" | "back" | "no-report":
+            return f"{head}{verdict.kind.upper()}  {verdict.problem}"
         case "birth" | "online":
             return f"{head}{verdict.kind}"
         case "status":
             return f"{head}status  {'online' if message.get('online') is True else 'OFFLINE'}"
-        case "report" | "command/result":
+        case "command/result":
+            return f"{head}{as_answer(message)}"
+        case "report":
             return f"{head}{verdict.kind}"
         case _:
             return None

@@ -84,10 +84,18 @@ def link_from(url: str, protocol: str, ca: str, cert: str, key_file: str) -> Lin
 
 
 class Station:
-    """Reads, judges, keeps, tells, answers. tell is called for each verdict once it is kept."""
+    """Reads, judges, keeps, tells, answers. tell is called for each verdict once it is kept, receipted with (result, how many)."""
 
     def __init__(
-        self, ledger: Ledger, store: Store, key: CentreKey, link: Link, prefix: str, manners: Manners, tell: Callable[[Verdict], None]
+        self,
+        ledger: Ledger,
+        store: Store,
+        key: CentreKey,
+        link: Link,
+        prefix: str,
+        manners: Manners,
+        tell: Callable[[Verdict], None],
+        receipted: Callable[[str, int], None] = lambda result, count: None,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -96,6 +104,7 @@ class Station:
         self._prefix = prefix
         self._manners = manners
         self._tell = tell
+        self._receipted = receipted
         self._inbox: asyncio.Queue[Verdict] = asyncio.Queue()
         self._client: aiomqtt.Client | None = None
 
@@ -159,6 +168,7 @@ class Station:
                 await client.subscribe([(f"{self._prefix}/+/+/{tail}", 1) for tail in SUBSCRIPTIONS])
                 await client.publish(state, self._state(online=True), qos=1, retain=True)
                 self._client = client
+                self._ledger.listening(time.monotonic_ns())
                 self._inbox.put_nowait(Verdict("online", "", Arrival(now_at(), time.monotonic_ns())))
                 try:
                     yield client
@@ -179,12 +189,14 @@ class Station:
         topic = str(message.topic)
         if message.retain and "/event/" in topic:
             _say(f"retained message on {topic}: events are never retained")
-        for verdict in self._ledger.ingest(body, topic, Arrival(now_at(), time.monotonic_ns())):
+        for verdict in self._ledger.ingest(body, topic, Arrival(now_at(), time.monotonic_ns()), retained=bool(message.retain)):
             self._inbox.put_nowait(verdict)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
+            if self._client is None:
+                continue  # it is this centre that hears nothing
             for verdict in self._ledger.overdue(time.monotonic_ns(), now_at()):
                 self._inbox.put_nowait(verdict)
 
@@ -221,6 +233,8 @@ class Station:
             if self._client is not None:
                 with suppress(aiomqtt.MqttError):
                     await self._client.publish(f"{root(gateway, self._prefix)}/receipt", receipt, qos=1)
+        for answer in answers:
+            self._receipted(answer.result, 1)
 
 
 def now_at() -> str:
