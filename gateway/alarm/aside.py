@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gateway.alarm.machine import ASIDE, State
-from gateway.core.deadline import Deadline
+from gateway.core.deadline import Deadline, utc_ms
 from gateway.core.reading import Now, Value
 
 KEEP_AGAIN_S = 600.0  # what is left is stored anew so often: a run without a clock can lengthen it by no more
@@ -69,7 +69,7 @@ class Aside:
             str(row["aside_by"]),
             str(row["aside_second"]),
             str(row["aside_why"]),
-            int(row["aside_since_ms"] or 0),
+            utc_ms(row["aside_since_ms"]),
             int(row["aside_recorded"] or 0),
             None if state is State.SUPPRESSED else Deadline.read(row),
         )

@@ -17,6 +17,8 @@ from gateway.core.points import (
     Confirmed,
     Contact,
     LoopCut,
+    NaturalAbove,
+    NaturalGrown,
     NotGood,
     OneOf,
     Press,
@@ -25,12 +27,12 @@ from gateway.core.points import (
     Stuck,
 )
 from gateway.core.reading import Quality, Reading
-from gateway.core.wire import Failure
+from gateway.core.wire import STALE, Failure
 
 # Reasons that are told once, as the fault of the device, camera or line, and not again for each point on it.
-LINK_REASONS = frozenset({str(failure) for failure in Failure} | {"vision silent", "stale", "camera blind"})
+LINK_REASONS = frozenset({str(failure) for failure in Failure} | {"vision silent", STALE, "camera blind"})
 LOOP_REASONS = frozenset({"loop open", "loop short"})
-_ELSEWHERE = (Press, Rise, Stuck, Confirmed, Chattering)  # one reading alone says nothing about these
+_ELSEWHERE = (Press, Rise, Stuck, Confirmed, Chattering, NaturalAbove, NaturalGrown)  # one reading alone says nothing about these
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def judge(condition: Condition, reading: Reading, active: bool) -> bool | None:
 
 def _bad_as(condition: LoopCut | Stale, reading: Reading) -> bool | None:
     """Bad in this way, good, or bad in another way, which says nothing about this one."""
-    reasons = LOOP_REASONS if isinstance(condition, LoopCut) else {"stale"}
+    reasons = LOOP_REASONS if isinstance(condition, LoopCut) else {STALE}
     if reading.quality is Quality.BAD and reading.reason in reasons:
         return True
     return False if reading.quality is Quality.GOOD else None

@@ -11,10 +11,12 @@ from gateway.core.reading import Value
 class Command:
     """One request by a named person.
 
-    kind: `acknowledge`, `reset`, `shelve`, `unshelve`, `out_of_service`, `return_to_service` or `output`. target: a point id (all
+    kind: `acknowledge`, `reset`, `shelve`, `unshelve`, `out_of_service`, `return_to_service`, `learn` or `output`. target: a point id (all
     its alarms) or `point/alarm`; an output's id. by: the person. role: guard, duty_leader, technician, centre, viewer. origin:
     `door`, `page`, `mqtt`. value: `on` or `off` of an output. why, for_s: reason and seconds of what sets an alarm aside;
-    second: the other person who signs for `out_of_service`.
+    second: the other person who signs for `out_of_service`. points: further points that it is about. command_id, expires_ms: of a
+    signed command from a centre, its own id and the end of its validity (UTC). refused: why it was refused before anybody judged
+    it; it is then only put on record.
     """
 
     kind: str
@@ -26,6 +28,10 @@ class Command:
     why: str = ""
     for_s: float = 0.0
     second: str = ""
+    points: tuple[str, ...] = ()
+    command_id: str = ""
+    expires_ms: int = 0
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,41 @@ class Tick:
     """A delay or timetable that a point, output or door waits for has run out: look again."""
 
     point: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The news of an alarm, or of a drill, has got further.
+
+    step: `broker_acked`, `received` or `unusable`; by: the recipient, '' for the broker.
+    """
+
+    event_id: str
+    step: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Photographed:
+    """A picture that was asked for is on the disk, or cannot be taken. picture: its id. failure: why not, '' when it is there.
+
+    sha256: lowercase hex of the file. captured_s: monotonic seconds at which the camera's frame arrived.
+    """
+
+    picture: str
+    failure: str = ""
+    sha256: str = ""
+    size_bytes: int = 0
+    captured_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceOver:
+    """These pictures are to be deleted once that is on record. why: `age` or `space`."""
+
+    pictures: tuple[str, ...]
+    size_bytes: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

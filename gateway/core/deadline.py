@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 from gateway.core.reading import Now, Value
 
+LONGEST_S = 366 * 86_400.0  # of anything that ends by itself
+LAST_MS = 253_402_300_799_999  # 9999-12-31
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
@@ -39,5 +42,16 @@ class Deadline:
 
     @classmethod
     def read(cls, row: dict[str, Value]) -> Deadline:
-        """From the journal; to be resumed. Raises KeyError, ValueError or TypeError where the row holds none."""
-        return cls(0.0, int(row["end_ms"] or 0), float(row["left_s"] or 0.0))
+        """From the journal; to be resumed. Raises one of errors.DAMAGED where the row holds none."""
+        left_s = float(row["left_s"] or 0.0)
+        if not 0 <= left_s <= LONGEST_S:
+            raise ValueError(f"{left_s} s are no time that is left")
+        return cls(0.0, utc_ms(row["end_ms"]), left_s)
+
+
+def utc_ms(value: Value) -> int:
+    """UTC milliseconds from the journal, 0 for none. Raises ValueError or TypeError for what is no time up to the year 9999."""
+    at_ms = int(value or 0)
+    if not 0 <= at_ms <= LAST_MS:
+        raise ValueError(f"{at_ms} ms is no time")
+    return at_ms

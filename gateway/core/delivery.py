@@ -46,6 +46,10 @@ class History(Protocol):
         """row -> (event class, body)."""
         ...
 
+    async def since(self, recipient: str, place: tuple[int, int], after_row: int, limit: int) -> list[Owed]:
+        """Events for this recipient from place = (epoch, sequence) on, settled or not, in the order of sealing."""
+        ...
+
     async def known(self, ids: list[str]) -> dict[str, tuple[int, str]]:
         """id -> (row, sha-256) of those ids that this journal holds."""
         ...
@@ -53,6 +57,10 @@ class History(Protocol):
 
 class Board(Protocol):
     """What is true now, for birth, state, telemetry and heartbeat messages."""
+
+    def everything(self) -> None:
+        """All states are to be sent again."""
+        ...
 
     def birth(self) -> dict[str, Any]:
         """Identity, points, cameras, places."""
@@ -84,8 +92,8 @@ class Channel(Protocol):
         """Hand any other message over. expiry_s: the broker may drop it after so long, where its protocol can say so."""
         ...
 
-    async def subscribe(self, topic: str) -> None:
-        """Subscribe at QoS 1."""
+    async def subscribe(self, topic: str, *, fresh_only: bool = False) -> None:
+        """Subscribe at QoS 1. fresh_only: nothing that the broker has retained, where its protocol can say so."""
         ...
 
     def messages(self) -> AsyncIterator[tuple[str, bytes, bool]]:
@@ -104,6 +112,10 @@ class Dialler(Protocol):
 
     @property
     def can_refuse(self) -> bool: ...
+
+    def stale(self) -> str:
+        """Why the open session should be replaced in a quiet moment (new certificate, clock known at last); empty while it should not."""
+        ...
 
     def dial(self, will_topic: str, will: bytes) -> AbstractAsyncContextManager[Channel]:
         """One new session with this last will (QoS 1, retained, delay 0). Entering it raises LinkLost when it cannot be opened."""

@@ -11,10 +11,11 @@ Spans = tuple[tuple[tuple[int, int], ...], ...]  # per weekday (0 = Monday) the 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One line of a door's list of cards. name: of its holder. hours: None for always."""
+    """One line of a door's list of cards. name: of its holder. hours: None for always. school_days: not on holidays and in vacations."""
 
     name: str
     hours: Spans | None = None
+    school_days: bool = False
 
 
 @dataclass(frozen=True, slots=True)

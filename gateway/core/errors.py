@@ -6,6 +6,9 @@ read, where, and what was expected, because a technician reads them at a gate wi
 
 from __future__ import annotations
 
+# What reading a row of the journal may raise that another version, or nobody, wrote: it is left out, the rest goes on.
+DAMAGED = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError)
+
 
 class GatewayError(Exception):
     """Root of everything this product raises on purpose."""
@@ -25,6 +28,22 @@ class PortLost(Retryable):
 
 class LinkLost(Retryable):
     """The MQTT session of a path ended or could not be opened."""
+
+
+class TakenOver(LinkLost):
+    """The broker gave this session to another client with the same client id."""
+
+
+class Unwelcome(LinkLost):
+    """The broker refuses this gateway: user, password, certificate or client id."""
+
+
+class Redial(LinkLost):
+    """The session is closed on purpose, to be opened anew at once."""
+
+
+class SubscriptionRefused(LinkLost):
+    """The broker does not grant a subscription."""
 
 
 class NoPuback(Retryable):

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 ID_PATTERN = r"^[a-z0-9-]{1,48}$"  # contract, root and ids
 ID = re.compile(ID_PATTERN)
+CERTIFICATE_POINT = "gw-certificate"  # a certificate expires within 30 days; only where a path uses TLS
+CERTIFICATE_URGENT_POINT = "gw-certificate-urgent"  # within 7 days, or it cannot be used at all
 SYSTEM_PREFIX = "gw-"  # subjects of the gateway's own faults; the site file may not use it
 
 _RAND_A_BITS = 12

@@ -64,7 +64,10 @@ class OutputSpec:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who wants what of an output. pulse_s: how long `on` shall last, None for the output's own. origin: as in Command."""
+    """Who wants what of an output. pulse_s: how long `on` shall last, None for the output's own. origin: as in Command.
+
+    quiet: one of many short sounds; only that it failed is worth an event.
+    """
 
     output: str
     on: bool
@@ -72,6 +75,7 @@ class Asked:
     role: str
     origin: str
     pulse_s: float | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

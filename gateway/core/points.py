@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any
 
 from gateway.core.reading import Value
+
+if TYPE_CHECKING:
+    from gateway.core.school_days import Window
 
 
 class EventClass(StrEnum):
@@ -123,7 +127,41 @@ class Chattering:
     """Alarm while another alarm of the point comes and goes too often."""
 
 
-Condition = Contact | Above | Below | OneOf | Press | NotGood | LoopCut | Stale | Rise | Stuck | Confirmed | Chattering
+TESTS_POINT = "gw-tests"  # tells that walk tests are overdue; only where any are asked for
+
+LEAKS_MOST_MA = 200.0  # natural leakage of a circuit; GB 50116-2013 9.2.3: 100 to 200 mA
+
+
+@dataclass(frozen=True, slots=True)
+class NaturalAbove:
+    """Alarm while the learned natural leakage of a point is above `limit` (the point's unit)."""
+
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class NaturalGrown:
+    """Alarm while the natural leakage has grown by `least` (the point's unit) since it was first learned."""
+
+    least: float
+
+
+Condition = (
+    Contact
+    | Above
+    | Below
+    | OneOf
+    | Press
+    | NotGood
+    | LoopCut
+    | Stale
+    | Rise
+    | Stuck
+    | Confirmed
+    | Chattering
+    | NaturalAbove
+    | NaturalGrown
+)
 
 
 class Boot(StrEnum):
@@ -149,7 +187,8 @@ class AlarmSpec:
     """One alarm of one point, all defaults applied.
 
     alarm_class: one of HIGHLY_MANAGED; others are `intrusion`, `gas_low`, `electrical`, `door`, `tamper`, `fault`, `person`.
-    outside_hours: counts only while the school is closed by its timetable. suppress_while: suppressed by design as long as that holds.
+    outside_hours: counts only while the school is closed by its timetable; windows: only in these of the school day, empty for always.
+    What stands goes on standing when the window ends. suppress_while: suppressed by design as long as that holds.
     boot: what the first reading after a restart means.
     """
 
@@ -168,11 +207,17 @@ class AlarmSpec:
     outside_hours: bool = False
     suppress_while: While | None = None
     boot: Boot = Boot.ALARM
+    windows: frozenset[Window] = frozenset()
 
     @property
     def auxiliary(self) -> bool:
         """True for an alarm about the point itself that states name only while it stands."""
         return isinstance(self.condition, Chattering)
+
+    @property
+    def practised(self) -> bool:
+        """True for what a drill or walk test tries. A fault, or somebody at the cable, is never an exercise."""
+        return self.event_class is EventClass.ALARM and not isinstance(self.condition, LoopCut)
 
     @property
     def managed(self) -> bool:
@@ -183,6 +228,13 @@ class AlarmSpec:
     def key(self) -> str:
         """Name of this alarm in journal and commands: `point/alarm`."""
         return f"{self.point}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The point's limits are meant above its natural leakage. fixed: as a person measured it, in its unit; None: it is learned."""
+
+    fixed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +255,8 @@ class Point:
     modulus: int = 1 << 32  # a press counter begins again at this number
     system: bool = False  # one of the gateway's own (a device's link, a path, the journal)
     watched: bool = False  # an output, a door or the power supply looks at it
+    baseline: Baseline | None = None
+    test_every_days: int = 0  # a walk test is due so often; 0: never
 
     @property
     def quiet(self) -> bool:
@@ -238,4 +292,4 @@ class Latch:
     """
 
     key: str
-    state: dict[str, Value]
+    state: dict[str, Any]

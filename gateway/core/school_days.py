@@ -12,6 +12,7 @@ from gateway.core.points import Text
 DaySpans = tuple[tuple[int, int], ...]  # (start, end) minutes of the local day; the end is not included
 NOTHING = Text("", "")
 NO_WEEK: Spans = ((),) * 7
+WINDOW_POINT = "gw-window"  # shows the window of the day; only where an alarm is suppressed by it
 CALENDAR_POINT = "gw-calendar"  # tells that the calendar runs out; only where it has an end
 
 

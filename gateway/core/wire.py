@@ -159,7 +159,7 @@ class WirePoint:
     """What a driver must know of one point: which signal, how often, how urgent, and its sense.
 
     inverted: the site wires this contact normally closed, so a raw 1 means *not* active. span: values at 4 and at 20 mA
-    of a current loop.
+    of a current loop. stale_s: a value that no frame repeats for so long is bad; None: as the profile says.
     """
 
     point: str
@@ -168,6 +168,10 @@ class WirePoint:
     period_s: float
     inverted: bool = False
     span: tuple[float, float] | None = None
+    stale_s: float | None = None
+
+
+STALE = "stale"  # why a value is bad that its device should have repeated
 
 
 class LineSink(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from gateway.core.commands import Command
 from gateway.core.outputs import OutputSpec
 from gateway.core.points import AlarmSpec
@@ -13,6 +15,7 @@ MANAGED_OUT_MOST_S = 8 * 3600.0  # of a highly managed alarm (contract, commands
 LONGEST_WORDS = 200  # characters of a reason
 
 _ALL = frozenset({GUARD, DUTY_LEADER, TECHNICIAN, CENTRE})
+_ON_SITE = frozenset({GUARD, DUTY_LEADER, TECHNICIAN})
 _LEADING = frozenset({DUTY_LEADER, TECHNICIAN, CENTRE})
 MAY: dict[str, frozenset[str]] = {
     "acknowledge": _ALL,
@@ -22,20 +25,42 @@ MAY: dict[str, frozenset[str]] = {
     "out_of_service": _LEADING,
     "return_to_service": _LEADING,
     "output": _ALL,
+    "silence": _ALL,
+    "take_snapshot": _ALL,
+    "learn": frozenset({TECHNICIAN}),
+    "check_in": _ON_SITE,
+    "patrol": _ON_SITE,
+    "answer": _ON_SITE,
+    "open_shift": _ALL,
+    "whistle": _LEADING,
+    "report_in": _ALL,
+    "end_whistle": _LEADING,
+    "start_drill": _LEADING,
+    "end_drill": _LEADING,
+    "start_test": _LEADING,
+    "end_test": _LEADING,
+    "start_maintenance": frozenset({TECHNICIAN}),
+    "end_maintenance": _LEADING,
 }
 # EN 50131-1: restoring a tamper needs a higher access level than taking an alarm; so does hiding one
 TECHNICIANS_CLASSES = frozenset({"tamper", "fault"})
 TECHNICIANS_ACTS = frozenset({"reset", "shelve"})
 
 
-def authorise(command: Command, spec: AlarmSpec | OutputSpec) -> str:
-    """Why this command may not be carried out on this alarm or output, or ''."""
-    if not command.by.strip():
+def may(command: Command) -> str:
+    """Why this person may not give a command of this kind, or ''."""
+    if not _plain(command.by):
         return "a command names the person who gives it"
     if command.role not in MAY.get(command.kind, frozenset()):
         return f"a {command.role.replace('_', ' ')[:20]} may not {command.kind.replace('_', ' ')[:40]}"
-    if isinstance(spec, OutputSpec):
-        return ""
+    return ""
+
+
+def authorise(command: Command, spec: AlarmSpec | OutputSpec) -> str:
+    """Why this command may not be carried out on this alarm or output, or ''."""
+    refused = may(command)
+    if refused or isinstance(spec, OutputSpec):
+        return refused
     if command.kind in TECHNICIANS_ACTS and spec.alarm_class in TECHNICIANS_CLASSES and command.role != TECHNICIAN:
         return f"a {spec.alarm_class} alarm is left to a technician: {command.kind} needs role technician"
     if command.kind == "shelve":
@@ -43,7 +68,7 @@ def authorise(command: Command, spec: AlarmSpec | OutputSpec) -> str:
             return f"an alarm of class {spec.alarm_class} is highly managed: it is never shelved"
         return _permit(command, SHELVE_MOST_S)
     if command.kind == "out_of_service":
-        if not command.second.strip() or _same(command.by, command.second):
+        if not _plain(command.second) or same_person(command.by, command.second):
             return "two different persons sign for taking an alarm out of service"
         return _permit(command, MANAGED_OUT_MOST_S if spec.managed else OUT_OF_SERVICE_MOST_S)
     return ""
@@ -57,5 +82,11 @@ def _permit(command: Command, most_s: float) -> str:
     return ""
 
 
-def _same(one: str, other: str) -> bool:
-    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
+def same_person(one: str, other: str) -> bool:
+    """True for one name in two spellings: other case or width of letters, spaces, characters that nobody sees."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    letters = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(letter for letter in letters if unicodedata.category(letter)[0] not in "CZ")

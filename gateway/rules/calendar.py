@@ -68,15 +68,20 @@ class SchoolCalendar(Timetable):
         local = self._local(at_ms)
         return self.day(local.date()).window(local.hour * 60 + local.minute)
 
-    def next_change(self, at_ms: int) -> tuple[int, Window] | None:
-        """The first UTC millisecond after `at_ms` at which the window is another, and which; None if not within 400 days."""
+    def next_change(self, at_ms: int, days: int = HORIZON_DAYS) -> tuple[int, Window] | None:
+        """The first UTC millisecond after `at_ms` at which the window is another, and which; None if not within so many days."""
         now = self.window(at_ms)
-        for number in range(HORIZON_DAYS):
+        for number in range(days):
             for edge in self._edges(at_ms + number * _DAY_MS):
                 window = self.window(edge)
                 if window is not now:
                     return edge, window
         return None
+
+    def local_day(self, at_ms: int) -> tuple[date, int]:
+        """Date and minute of the day on the school's own wall at this UTC time in milliseconds."""
+        local = self._local(at_ms)
+        return local.date(), local.hour * 60 + local.minute
 
     def local_date(self, at_ms: int) -> date:
         """The date on the school's own wall at this UTC time in milliseconds."""
@@ -89,6 +94,18 @@ class SchoolCalendar(Timetable):
     def runs_out(self, day: date) -> bool:
         """True from 60 days before the last day of which everything is known."""
         return self.days.ends is not None and day >= self.days.ends - timedelta(days=NOTICE_DAYS)
+
+    def counts_as(self, day: date) -> int | None:
+        """The weekday (0 = Monday) whose hours count for whoever keeps to the school's days; None where the school is closed all day.
+
+        For hours of their own, such as those of cards: an early dismissal does not end them.
+        """
+        usual, why = self._usual(day), self.days.exceptions.get(day)
+        if why is not None and why.kind in ("extra", "exam") and not usual.lessons:
+            return why.like
+        if usual.kind in (DayKind.HOLIDAY, DayKind.VACATION) or (why is not None and why.kind == "closed"):
+            return None
+        return self.days.make_up[day][1] if usual.kind is DayKind.MAKE_UP_DAY else day.weekday()
 
     def day(self, day: date) -> Day:
         """What this day is, and why."""

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
-from gateway.core.doors import DoorSpec
+from gateway.core.doors import Card, DoorSpec
 from gateway.core.reading import Now, Quality, Reading, Value
-from gateway.rules.timetable import Timetable
+from gateway.rules.calendar import SchoolCalendar
 
 ORDER_S = 0.5  # two inputs on two blocks of 250 ms each are read in either order
 GRACE_S = 2.0  # between the lock's release and the push at the door
@@ -94,7 +93,7 @@ class Step:
     wake_s: list[float] = field(default_factory=list)
 
 
-def step(spec: DoorSpec, state: DoorState, reading: Reading | None, now: Now, zone: ZoneInfo) -> Step:
+def step(spec: DoorSpec, state: DoorState, reading: Reading | None, now: Now, calendar: SchoolCalendar) -> Step:
     """What one reading of the door's inputs, or time alone (None), means."""
     out = Step(state)
     if not state.begun:
@@ -106,7 +105,7 @@ def step(spec: DoorSpec, state: DoorState, reading: Reading | None, now: Now, zo
         if reading.point == spec.contact:
             _contact(spec, out, reading, now)
         if reading.point == spec.card:
-            _card(spec, out, reading, now, zone)
+            _card(spec, out, reading, now, calendar)
         if reading.point == spec.request_to_exit:
             _input(spec, out, EXIT, reading, now)
         if reading.point == spec.granted:
@@ -203,17 +202,11 @@ def _input(spec: DoorSpec, out: Step, means: str, reading: Reading, now: Now) ->
         _set(out, asking=out.state.asking - {means}, leave_s=max(out.state.leave_s, now.now_s + spec.unlock_s + GRACE_S))
 
 
-def _card(spec: DoorSpec, out: Step, reading: Reading, now: Now, zone: ZoneInfo) -> None:
+def _card(spec: DoorSpec, out: Step, reading: Reading, now: Now, calendar: SchoolCalendar) -> None:
     if reading.quality is not Quality.GOOD or not isinstance(reading.value, str) or not reading.value:
         return
     shown, card = reading.value[:SHOWN_CHARACTERS], spec.cards.get(reading.value)
-    refused = ""
-    if card is None:
-        refused = "unknown card"
-    elif card.hours is not None and now.clock == "unknown":
-        refused = "the clock was never set, so the card's hours cannot be judged"
-    elif card.hours is not None and not Timetable(zone, card.hours).is_open(now.at_ms):
-        refused = "outside the card's hours"
+    refused = "unknown card" if card is None else _outside(card, now, calendar)
     holder = card.name if card is not None and spec.tell_names else ""
     if not refused:
         out.said.append(Said(Access.GRANTED, CARD, shown, holder))
@@ -224,6 +217,19 @@ def _card(spec: DoorSpec, out: Step, reading: Reading, now: Now, zone: ZoneInfo)
     _set(out, denials=(*out.state.denials, now.now_s)[-spec.denied_burst :])
     if before < spec.denied_burst <= len(out.state.denials):
         _say(out, spec.denied_point, True, now)
+
+
+def _outside(card: Card, now: Now, calendar: SchoolCalendar) -> str:
+    """Why this is not a time of the card, or ''."""
+    if card.hours is None:
+        return ""
+    if now.clock == "unknown":
+        return "the clock was never set, so the card's hours cannot be judged"
+    today, minute = calendar.local_day(now.at_ms)
+    weekday = calendar.counts_as(today) if card.school_days else today.weekday()
+    if weekday is None:
+        return "the school is closed today"
+    return "" if any(start <= minute < end for start, end in card.hours[weekday]) else "outside the card's hours"
 
 
 def _leave(spec: DoorSpec, out: Step, now: Now) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 from typing import Any
 
 from gateway.core.outputs import Asked, OutputDone, OutputOrder, OutputSpec
@@ -188,6 +189,16 @@ class Outputs:
                 times.append(state.own_due_s)
             yield from ((at_s, output) for at_s in times if at_s > self._now_s)
 
+    def on_until_s(self, output: str) -> float:
+        """Until when an output stays on as things are (monotonic seconds): infinite for a level, 0 where it is not on."""
+        state = self.at(output)
+        spec, asked = self._specs.get(output), state.running
+        if spec is not None and asked is not None and asked.on and not spec.momentary and not self._pulse_s(spec, asked):
+            return inf  # on its way
+        if not state.on or state.writing is not None:
+            return 0.0
+        return state.own_due_s if state.own else state.ends_s or inf
+
     # --- what may happen -----------------------------------------------------------------------
 
     def ask(self, asked: Asked) -> str:
@@ -197,8 +208,10 @@ class Outputs:
         if refused:
             self.ended.append(Ended(asked, Result.REFUSED, refused))
             return refused
-        self._end(asked.output, Result.UNCONFIRMED, f"overtaken by a later command of {asked.by}")
-        self._put(asked.output, running=asked, stage=Stage.WAITING)
+        running = self.at(asked.output).running
+        if running is not None and running.role != OWN_ROLE:  # a safe value that was written and is not seen yet matters no more
+            self._end(asked.output, Result.UNCONFIRMED, f"overtaken by a later command of {asked.by}")
+        self._put(asked.output, running=asked, stage=Stage.WAITING, confirm_by_s=0.0)
         self._go(asked.output)
         return ""
 
@@ -331,7 +344,7 @@ class Outputs:
             settled=True,
         )
         if write.own:
-            self._own_over(output, write.own)
+            self._own_over(output, write)
         else:
             due = {"own": Own.LET_GO, "own_due_s": self._now_s + write.pulse_s} if timed_here else {"own": Own.NONE}
             self._put(output, **due, own_failed=False)
@@ -339,14 +352,18 @@ class Outputs:
         state = self.at(output)
         if state.stage is Stage.WRITING and not write.own:
             self._confirm_or_end(output, write)
-        else:
+        elif state.stage is not Stage.CONFIRMING:
             self._put(output, trouble="")
 
-    def _own_over(self, output: str, own: Own) -> None:
-        """The safe value is told each time; the end of a pulse only where it had failed."""
-        if own is Own.SAFE or self.at(output).own_failed:
-            self.ended.append(Ended(self._mine(output, own), Result.DONE))
+    def _own_over(self, output: str, write: Write) -> None:
+        """The safe value is told each time, and confirmed as a command would be; the end of a pulse is told only where it had failed."""
+        state = self.at(output)
         self._put(output, own=Own.NONE, own_due_s=0.0, own_failed=False)
+        if write.own is Own.SAFE and state.running is None:
+            self._put(output, running=self._mine(output, write.own))
+            self._confirm_or_end(output, write)
+        elif write.own is Own.SAFE or state.own_failed:
+            self.ended.append(Ended(self._mine(output, write.own), Result.DONE))
 
     def _failed(self, output: str, write: Write, failure: str) -> None:
         """What it is now is not known; a pulse that may have begun is ended, and the gateway's own writes are tried again."""

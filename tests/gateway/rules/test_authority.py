@@ -21,8 +21,14 @@ def may(kind: str, alarm_class: str) -> set[str]:
         return set()
     if kind in ("reset", "shelve") and alarm_class in ("tamper", "fault"):
         return {T}
-    if kind in ("shelve", "out_of_service", "return_to_service"):
+    if kind in ("learn", "start_maintenance"):
+        return {T}
+    if kind in ("start_drill", "end_drill", "start_test", "end_test", "end_maintenance"):
         return {D, T, C}
+    if kind in ("shelve", "out_of_service", "return_to_service", "whistle", "end_whistle"):
+        return {D, T, C}
+    if kind in ("check_in", "patrol", "answer"):
+        return {G, D, T}
     return {G, D, T, C}
 
 

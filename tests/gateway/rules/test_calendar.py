@@ -46,6 +46,32 @@ DAYS = SchoolDays(
 SCHOOL = SchoolCalendar(SHANGHAI, WEEK, DAYS)
 
 
+@pytest.mark.parametrize(
+    ("day", "like"),
+    [
+        ("2026-09-21", 0),  # a school day
+        ("2026-09-19", 5),  # a Saturday keeps the hours of a Saturday
+        ("2026-10-02", None),  # National Day
+        ("2026-09-20", 0),  # a Sunday on which Monday's lessons are held
+        ("2026-10-10", 4),
+        ("2026-08-30", None),  # vacation, whatever the list of make-up days says
+        ("2027-02-15", None),
+        ("2026-12-01", None),  # snow
+        ("2026-12-02", 2),  # an early dismissal sends pupils home, not the cleaner
+        ("2026-12-05", 4),  # extra lessons on a Saturday, like a Friday
+        ("2026-12-09", 2),
+        ("2026-12-12", 0),
+        ("2026-12-13", None),
+    ],
+)
+def test_whose_hours_count(day: str, like: int | None) -> None:
+    assert SCHOOL.counts_as(date.fromisoformat(day)) == like
+
+
+def test_hours_alone_close_on_no_day() -> None:
+    assert [SchoolCalendar(SHANGHAI, WEEK).counts_as(date(2026, 10, day)) for day in range(1, 8)] == [3, 4, 5, 6, 0, 1, 2]
+
+
 def at_ms(local: str, zone: ZoneInfo = SHANGHAI, fold: int = 0) -> int:
     return round(datetime.fromisoformat(local).replace(tzinfo=zone, fold=fold).timestamp() * 1000)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from gateway.core.doors import Card, DoorSpec
 from gateway.core.points import Text
 from gateway.core.reading import Now, Quality, Reading, Value
+from gateway.core.school_days import NO_WEEK, SchoolDays
+from gateway.rules.calendar import SchoolCalendar
 from gateway.rules.doors import DENIED_WITHIN_S, GRACE_S, ORDER_S, DoorState, Said, kept, step
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 FRIDAY_16H_MS = round(datetime.fromisoformat("2026-11-20T16:00:00+08:00").timestamp() * 1000)
+NO_DAYS = SchoolCalendar(SHANGHAI, NO_WEEK)
 TEACHER, CLEANER, STRANGER = "11aa22bb33cc44dd", "ee11ff2200334455", "0123456789abcdef"
 MORNING = tuple(((360, 480),) if day < 5 else () for day in range(7))
 DOOR = DoorSpec(
@@ -35,6 +38,7 @@ class Porch:
     state: DoorState = field(default_factory=DoorState)
     now_s: float = 1000.0
     clock: str = "synchronised"
+    calendar: SchoolCalendar = NO_DAYS
     shown: dict[str, Value] = field(default_factory=dict)
     told: list[tuple[float, str, Value]] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
@@ -45,7 +49,7 @@ class Porch:
         return Now(self.now_s, FRIDAY_16H_MS + round((self.now_s - 1000) * 1000), self.clock)
 
     def take(self, reading: Reading | None) -> None:
-        out = step(self.door, self.state, reading, self.now(), SHANGHAI)
+        out = step(self.door, self.state, reading, self.now(), self.calendar)
         self.state = out.state
         self.said += out.said
         self.unlocked += out.unlock
@@ -186,6 +190,23 @@ def test_a_card_in_its_hours() -> None:
     porch.pass_time(14.5 * 3600 + 2 * 24 * 3600)  # Monday, 06:30
     porch.read("card", CLEANER)
     assert [said.access for said in porch.said] == ["granted"]
+
+
+FOUNDERS_DAY = SchoolDays(holidays={date(2026, 11, 23): Text("校庆", "Founders' day")}, make_up={date(2026, 11, 22): (Text("校庆", ""), 0)})
+
+
+@pytest.mark.parametrize(
+    ("days", "school_days", "granted"), [(2.0, True, False), (2.0, False, True), (1.0, True, True), (1.0, False, False)]
+)
+def test_a_card_that_keeps_to_the_schools_days(days: float, school_days: bool, granted: bool) -> None:
+    """Monday is a holiday, and its lessons are held on the Sunday before."""
+    door = replace(DOOR, cards={CLEANER: Card("李梅", MORNING, school_days)})
+    porch = closed(door=door, calendar=SchoolCalendar(SHANGHAI, NO_WEEK, FOUNDERS_DAY))
+    porch.pass_time((14.5 + days * 24) * 3600)  # 06:30
+    porch.read("card", CLEANER)
+    assert [said.access for said in porch.said] == ["granted" if granted else "denied"]
+    if not granted:
+        assert porch.said[0].reason == ("the school is closed today" if school_days else "outside the card's hours")
 
 
 def test_a_name_is_told_only_where_the_site_wants_it() -> None:

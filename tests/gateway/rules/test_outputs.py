@@ -352,11 +352,34 @@ def test_the_safe_value_is_written_once_at_start_and_once_after_each_loss() -> N
         bench.answer_all()
         bench.link("board", True)
         assert not any(bench.lines.values()), "once"
+        bench.read("sound", False)
+        bench.read("limit", "closed")
         assert {(ended.asked.output, str(ended.result)) for ended in bench.ended} == {(name, "done") for name in safe}
         bench.link("board", False)
         assert bench.states["siren"].reading("siren", 1.0).reason == "no answer"
         assert bench.ask("siren", True) == "device board does not answer"
         bench.orders, bench.ended = [], []
+
+
+def test_a_safe_value_that_is_not_seen_is_no_safe_value() -> None:
+    bench = Bench()
+    bench.link("board", True)
+    bench.answer_all()
+    bench.read("limit", "open")
+    bench.pass_time(8.1)
+    valve = [ended for ended in bench.ended if ended.asked.output == "valve"]
+    assert [(ended.result, ended.reason) for ended in valve] == [(Result.UNCONFIRMED, "not confirmed within 8 s: limit shows open")]
+    assert bench.states["valve"].reading("valve", 1.0).quality is Quality.BAD
+
+
+def test_a_command_takes_the_place_of_a_safe_value_that_is_not_seen_yet() -> None:
+    bench = Bench()
+    bench.link("board", True)
+    bench.answer_all()
+    bench.ask("siren", True)
+    bench.answer("siren")
+    bench.read("sound", True)
+    assert [(ended.asked.on, ended.result) for ended in bench.ended if ended.asked.output == "siren"] == [(True, Result.DONE)]
 
 
 def test_a_device_that_goes_silent_ends_its_commands() -> None:
