@@ -57,13 +57,21 @@ def main(argv: list[str]) -> int:
         credentials = ""
         try:
             if settings["credentials_file"]:
-                credentials = Path(settings["credentials_file"]).read_text(encoding="utf-8")
+                credentials = _secret(Path(settings["credentials_file"]))
             url = with_credentials(settings["url"], credentials) if credentials else settings["url"]
             _tell({"state": "opening"})
             _watch(url, float(settings["analysed_fps"]), memory)
         except (OSError, ValueError, av.error.FFmpegError, StreamEnded) as error:
             _tell({"state": "lost", "reason": redact(_words(error), credentials)})
         time.sleep(AGAIN_S)
+
+
+def _secret(file: Path) -> str:
+    """The login in a file that only its owner can read; systemd's credentials show an ACL as group bits. OSError, ValueError."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if file.stat().st_mode & (0o007 if folder and file.is_relative_to(folder) else 0o077):
+        raise ValueError(f"{file} can be read by others; expected mode 0600: chmod 600 {file}")
+    return file.read_text(encoding="utf-8")
 
 
 def _watch(url: str, analysed_fps: float, memory: FrameMemory) -> None:

@@ -16,7 +16,7 @@ from drivers.frames_checks import compose
 from drivers.frames_values import Places, Raw, Said, condition, converter, placed_signals, reader
 from drivers.unasked import Unasked
 from gateway.core.reading import Quality, Reading
-from gateway.core.wire import Block, Exchange, WireClass, WirePoint
+from gateway.core.wire import STALE, Block, Exchange, WireClass, WirePoint
 
 if TYPE_CHECKING:
     from drivers.frames_values import Placed
@@ -28,7 +28,6 @@ PARTS_MOST = 4096  # reporting parts that one contact remembers: more than any p
 SILENCE_S = 3.0  # a device that was away for so long may have lost power, and warms up again
 SEND_TIMEOUT_S = 0.5
 NOT_YET = "not reported yet"
-NOT_REPORTED = "not reported"
 _NEVER_S = float("inf")
 
 
@@ -61,6 +60,7 @@ class _Point:
         self._reported = settings.kind in ("contact", "latched") and (settings.at is None or settings.each is not None)
         self._warms = settings.at is not None and not self._passing_s
         self._active: set[bytes] = set()  # names of the parts that report this contact
+        self._stale_after_s = settings.stale_s if wired.stale_s is None else wired.stale_s  # 0: never
         self._back_s = self._stale_s = _NEVER_S
         self._shown: Said | None = None
         self._said: Said | None = None
@@ -71,7 +71,7 @@ class _Point:
 
     def come_up(self, now_s: float) -> None:
         """The device has just been heard of: what is known before it says more."""
-        self._stale_s = now_s + self._settings.stale_s if self._settings.stale_s else _NEVER_S
+        self._stale_s = now_s + self._stale_after_s if self._stale_after_s else _NEVER_S
         if self._passing_s:
             self._shown = self._rest()
         elif self._reported:
@@ -90,7 +90,7 @@ class _Point:
             self._shown = self._rest()
         if now_s >= self._stale_s:
             self._stale_s = _NEVER_S
-            self._shown = None, Quality.BAD, NOT_REPORTED
+            self._shown = None, Quality.BAD, STALE
 
     def reset(self) -> None:
         """The device says that nothing is reported any more."""
@@ -102,8 +102,8 @@ class _Point:
         told = []
         for raw, part in self._signal.raws(frame):
             self._shown = self._remember(raw, part) if self._reported and not self._passing_s else self._convert(raw, part)
-            if self._settings.stale_s:
-                self._stale_s = now_s + self._settings.stale_s
+            if self._stale_after_s:
+                self._stale_s = now_s + self._stale_after_s
             if self._passing_s:
                 self._back_s = now_s + self._passing_s
             told += self.tell(now_s, warming)

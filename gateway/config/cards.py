@@ -13,7 +13,7 @@ from pathlib import Path
 from gateway.config.hours import week_spans
 from gateway.config.problems import unknown
 from gateway.config.settings import Problem, beside, problem_at
-from gateway.config.site import Hours, Site
+from gateway.config.site import Schedule, Site
 from gateway.core.doors import Card, DoorSpec
 
 COLUMNS = ["card", "name", "schedule"]
@@ -41,7 +41,7 @@ def with_cards(file: Path, site: Site, doors: dict[str, DoorSpec]) -> tuple[dict
     return out, problems
 
 
-def read_cards(file: str, raw: bytes, schedules: dict[str, Hours]) -> tuple[dict[str, Card], list[Problem]]:
+def read_cards(file: str, raw: bytes, schedules: dict[str, Schedule]) -> tuple[dict[str, Card], list[Problem]]:
     """Hash -> card of one file, and everything that is wrong with it."""
     try:
         rows = csv.reader(raw.decode("utf-8-sig").splitlines())
@@ -62,11 +62,15 @@ def read_cards(file: str, raw: bytes, schedules: dict[str, Hours]) -> tuple[dict
             continue
         number, name, schedule = (cell.strip() for cell in row)
         lines[number.lower()] = rows.line_num
-        cards[number.lower()] = Card(name, week_spans(schedules[schedule]) if schedule else None)
+        cards[number.lower()] = _card(name, schedules.get(schedule))
     return cards, problems
 
 
-def _wrong(row: list[str], lines: dict[str, int], schedules: dict[str, Hours]) -> str:
+def _card(name: str, schedule: Schedule | None) -> Card:
+    return Card(name) if schedule is None else Card(name, week_spans(schedule), schedule.holidays == "closed")
+
+
+def _wrong(row: list[str], lines: dict[str, int], schedules: dict[str, Schedule]) -> str:
     if len(row) != len(COLUMNS):
         return f"has {len(row)} columns; expected {', '.join(COLUMNS)}"
     number, _, schedule = (cell.strip() for cell in row)

@@ -13,12 +13,13 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config.calendar import CalendarTables
 from gateway.config.cards import with_cards
-from gateway.config.problems import from_pydantic, unknown
+from gateway.config.problems import from_pydantic, hide_private, unknown
 from gateway.config.profile_modbus import ModbusProfile
 from gateway.config.profile_modbus_checks import modbus_errors
 from gateway.config.profiles import PROFILES, Profile
 from gateway.config.resolve import Resolved, resolve
 from gateway.config.resolve_calendar import resolve_calendar
+from gateway.config.resolve_duties import with_duty_cards
 from gateway.config.settings import DOOR_NAME, ConfigRefused, Problem, Settings, beside, problem_at
 from gateway.config.site import Site
 from gateway.config.toml_lines import key_lines, key_text, line_of
@@ -40,6 +41,8 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
     resolved: Resolved = resolve(site, profiles, frozenset(files))
     doors, card_problems = with_cards(file, site, resolved.doors)
     problems += card_problems
+    rules, duty_problems = with_duty_cards(file, site, resolved.rules)
+    problems += [problem for problem in duty_problems if problem not in card_problems]
     further, calendar_problems = _calendar_file(file, site)
     calendar = resolve_calendar(file, site, further)
     problems += calendar_problems + calendar.problems
@@ -66,6 +69,7 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
         outputs=resolved.outputs,
         doors=doors,
         power=resolved.power,
+        rules=rules,
         school_days=calendar.days,
         warnings=warnings,
     )
@@ -190,7 +194,7 @@ def _toml_error(message: str, text: str) -> tuple[str, int]:
     digits = re.match(r"line (\d+)", where)
     lines = text.rstrip("\n").split("\n")
     line = min(int(digits[1]), len(lines)) if digits else len(lines)
-    return f"not valid TOML: {words[:1].lower()}{words[1:]}, at: {lines[line - 1].strip()[:60]}", line
+    return f"not valid TOML: {words[:1].lower()}{words[1:]}, at: {hide_private(lines[line - 1].strip())[:60]}", line
 
 
 def _validate(file: FilePath, text: str, data: dict[str, Any], model: type[M]) -> M:

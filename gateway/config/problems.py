@@ -13,6 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config.toml_lines import KeyPath
 
+PRIVATE_KEYS = frozenset({"phone"})  # their values are shown in no error: a refused file's errors end up in the system's log
+_PRIVATE_VALUE = re.compile(r"(\b(?:" + "|".join(PRIVATE_KEYS) + r")\s*=\s*)\S+")
+
 
 def near_miss(word: str, known: Iterable[str]) -> str:
     """`; did you mean "x"?` or an empty string."""
@@ -29,6 +32,11 @@ def unknown(what: str, word: str, known: Iterable[str]) -> str:
     return f'"{word}" is not {what}{hint}'
 
 
+def hide_private(line: str) -> str:
+    """A line of a site file as an error may show it."""
+    return _PRIVATE_VALUE.sub(r"\1***", line)
+
+
 def from_pydantic(error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPath, str]]:
     """Key path and text of each error of a validation, in the words of this product."""
     out: list[tuple[KeyPath, str]] = []
@@ -40,7 +48,8 @@ def from_pydantic(error: ValidationError, model: type[BaseModel]) -> list[tuple[
             kind = "tuple_type"
         if kind in ("union_tag_not_found", "union_tag_invalid"):
             path = (*path, str(item["ctx"]["discriminator"]).strip("'"))
-        out.append((path, _words(kind, item, path, model)))
+        shown = {**item, "input": "***"} if path and path[-1] in PRIVATE_KEYS else item
+        out.append((path, _words(kind, shown, path, model)))
     return out
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.config.hours import parse_spans
+from gateway.config.lacks import find_lacks
 from gateway.config.problems import unknown
 from gateway.config.profile import Offered
 from gateway.config.profiles import Profile, signals_of
-from gateway.config.resolve_alarms import resolve_alarms, role_alarms, wire_alarms
+from gateway.config.resolve_alarms import baseline, resolve_alarms, role_alarms, wire_alarms
 from gateway.config.resolve_doors import reader_points, resolve_doors
 from gateway.config.resolve_outputs import resolve_outputs
+from gateway.config.resolve_rules import resolve_rule_points, resolve_rules
 from gateway.config.roles import ROLES, SYSTEM_ROLES, Role
 from gateway.config.site import Device, GpioBus, PointSettings, SerialBus, Site
 from gateway.config.toml_lines import KeyPath
 from gateway.core.doors import DoorSpec, PowerSpec
-from gateway.core.ids import ID, SYSTEM_PREFIX
+from gateway.core.ids import CERTIFICATE_POINT, CERTIFICATE_URGENT_POINT, ID, SYSTEM_PREFIX
 from gateway.core.outputs import OutputSpec
 from gateway.core.points import AlarmSpec, Contact, EventClass, Point, Text
 from gateway.core.wire import WireClass, WirePoint
@@ -34,6 +37,7 @@ _KIND_WORDS = {
     "text": "a text",
     "output": "an output",
     "card": "a card",
+    "vision": "a zone of a camera",
 }
 _COUNTER_BITS = {"u16": 16, "u16le": 16, "u8hi": 8, "u8lo": 8, "u8": 8}
 
@@ -48,6 +52,8 @@ class Resolved:
     outputs: dict[str, OutputSpec] = field(default_factory=dict)
     doors: dict[str, DoorSpec] = field(default_factory=dict)
     power: PowerSpec | None = None
+    rules: list[Any] = field(default_factory=list)  # descriptions of core.linkage and its neighbours
+    shows: dict[str, frozenset[str]] = field(default_factory=dict)  # point -> the names that its signal may show
     errors: list[tuple[KeyPath, str]] = field(default_factory=list)
     warnings: list[tuple[KeyPath, str]] = field(default_factory=list)
 
@@ -79,7 +85,10 @@ def resolve(site: Site, profiles: dict[str, Profile], known_profiles: frozenset[
         out.points[point.id] = point
     resolve_outputs(site, profiles, out)
     resolve_doors(site, out)
+    resolve_rule_points(site, out)
     resolve_alarms(site, out)
+    find_lacks(site, out)
+    resolve_rules(site, out)
     if not site.uplink.recipients:
         out.warnings.append((("uplink",), "no recipients: delivery ends with the broker's word, nobody signs for an alarm"))
     return out
@@ -100,12 +109,34 @@ def _check_ids(site: Site, out: Resolved) -> None:
             if name in seen:
                 out.errors.append((key, f'"{name}" is used already by {seen[name]}; points, devices and cameras share one set of ids'))
             seen.setdefault(name, f"{group}[{i}]")
-    for group, ids in (("buses", [b.id for b in site.buses]), ("uplink.recipients", [r.id for r in site.uplink.recipients])):
+    listed = (
+        ("buses", [b.id for b in site.buses]),
+        ("uplink.paths", [p.id for p in site.uplink.paths]),
+        ("uplink.recipients", [r.id for r in site.uplink.recipients]),
+    )
+    for group, ids in listed:
         for i, name in enumerate(ids):
             if name in ids[:i]:
                 out.errors.append(((*group.split("."), i, "id"), f'"{name}" is used already by {group}[{ids.index(name)}]'))
     if site.site.id == "centre":
         out.errors.append((("site", "id"), '"centre" is reserved for linkage centres'))
+
+
+def _check_paths(site: Site, out: Resolved) -> None:
+    paths = site.uplink.paths
+    for key in ("mode", "supervision"):
+        if len(paths) < 2 and getattr(site.uplink, key) in ("dual", "dp4"):
+            out.errors.append((("uplink", key), f'"{getattr(site.uplink, key)}" needs two paths'))
+    for i, path in enumerate(paths):
+        if path.source_address:
+            try:
+                ipaddress.ip_address(path.source_address)
+            except ValueError:
+                words = f'"{path.source_address}" is not an IP address of this device; expected one such as 192.168.1.20'
+                out.errors.append((("uplink", "paths", i, "source_address"), words))
+    if len(paths) > 1 and paths[0].source_address == paths[1].source_address and paths[0].url == paths[1].url:
+        words = "leads to the same broker from the same address as the first path: what takes one down takes both"
+        out.warnings.append((("uplink", "paths", 1), words))
 
 
 def _check_general(site: Site, out: Resolved) -> None:
@@ -119,6 +150,7 @@ def _check_general(site: Site, out: Resolved) -> None:
                 parse_spans([words])
             except ValueError as error:
                 out.errors.append((("hours", day, i), str(error)))
+    _check_paths(site, out)
     for i, path in enumerate(site.uplink.paths):
         scheme, host, port = _parts(path.url)
         if not host:
@@ -253,9 +285,14 @@ def _wire_point(
         needed = " or ".join(_KIND_WORDS[kind] for kind in sorted(role.kinds))
         out.errors.append((("points", i, "signal"), f'"{settings.signal}" is {_KIND_WORDS[signal.kind]}; role {role.name} needs {needed}'))
         return
+    if settings.dwell_s is not None:
+        out.errors.append((("points", i, "dwell_s"), "is for the zone of a camera"))
     if settings.normally == "closed" and signal.kind != "contact":
         out.errors.append((("points", i, "normally"), f'is for contacts; "{settings.signal}" is {_KIND_WORDS[signal.kind]}'))
     loop = bool(getattr(signal, "current_loop", False))
+    if settings.stale_s is not None and not hasattr(signal, "stale_s"):
+        words = f"is for devices that report by themselves; {profile.model} is asked, and told of at once when it does not answer"
+        out.errors.append((("points", i, "stale_s"), words))
     if settings.range is not None and not loop:
         out.errors.append((("points", i, "range"), f'is for 4-20 mA transmitters; "{settings.signal}" gives its value itself'))
     if settings.unit is not None and not loop:
@@ -270,13 +307,23 @@ def _wire_point(
         _not_kill_safe(i, signal, len(latched) > 1, out)
     alarms = wire_alarms(i, settings, role, signal, site, out)
     modulus = 1 << _COUNTER_BITS.get(getattr(signal, "type", ""), 32)
-    out.points[settings.id] = replace(_point(settings, role, signal.kind, unit, alarms, site), modulus=modulus)
+    if signal.kind == "enum":
+        out.shows[settings.id] = frozenset({*getattr(signal, "enum", {}).values(), *getattr(signal, "table", {}).values()})
+    out.points[settings.id] = replace(_point(settings, role, signal.kind, unit, alarms, site), modulus=modulus, baseline=baseline(settings))
     period = settings.period_ms / 1000 if settings.period_ms else role.period_s
     if role.wire_class is WireClass.PANIC and period > PANIC_PERIOD_MOST_S and signal.kind == "contact":
         most_ms = round(PANIC_PERIOD_MOST_S * 1000)
         out.errors.append((("points", i, "period_ms"), f"a {role.name} is read at least every {most_ms} ms, or a short press is missed"))
     out.wire.setdefault(device.id, []).append(
-        WirePoint(settings.id, settings.signal, role.wire_class, period, inverted=settings.normally == "closed", span=settings.range)
+        WirePoint(
+            settings.id,
+            settings.signal,
+            role.wire_class,
+            period,
+            inverted=settings.normally == "closed",
+            span=settings.range,
+            stale_s=settings.stale_s,
+        )
     )
 
 
@@ -303,8 +350,12 @@ def _camera_point(i: int, settings: PointSettings, role: Role, cameras: dict[str
     elif settings.zone not in cameras[settings.camera]:
         out.errors.append((("points", i, "zone"), unknown(f"a zone of camera {settings.camera}", settings.zone, cameras[settings.camera])))
     else:
+        for name in ("baseline", "rise_per_min", "stale_s", "stuck_h"):
+            if getattr(settings, name) is not None:
+                out.errors.append((("points", i, name), "is for the signals of devices, not for what a camera sees"))
         alarms = role_alarms(i, settings, role, "vision", site, out)
-        out.points[settings.id] = _point(settings, role, "vision", "", alarms, site)
+        kind, unit = ("measurement", "person") if "measurement" in role.kinds else ("vision", "")
+        out.points[settings.id] = _point(settings, role, kind, unit, alarms, site)
         out.zones.setdefault((settings.camera, settings.zone), []).append(settings.id)
 
 
@@ -354,6 +405,7 @@ def _system_points(site: Site) -> Iterator[Point]:
         yield system_point(camera.id, "camera_link", camera.place, camera.id)
     for path in site.uplink.paths:
         yield system_point(f"{SYSTEM_PREFIX}path-{path.id}", "path_link", first_place, path.id)
+        yield system_point(f"{SYSTEM_PREFIX}client-{path.id}", "client_id", first_place, path.id)
     for recipient in site.uplink.recipients:
         yield system_point(f"{SYSTEM_PREFIX}centre-{recipient.id}", "centre_silent", first_place, recipient.name or recipient.id)
     for name, role in (
@@ -366,6 +418,9 @@ def _system_points(site: Site) -> Iterator[Point]:
         ("flood", "alarm_flood"),
     ):
         yield system_point(f"{SYSTEM_PREFIX}{name}", role, first_place, "")
+    if any(path.url.startswith("mqtts:") for path in site.uplink.paths):
+        yield system_point(CERTIFICATE_POINT, "certificate", first_place, "")
+        yield system_point(CERTIFICATE_URGENT_POINT, "certificate_urgent", first_place, "")
 
 
 def system_point(point_id: str, role_name: str, place: str, name: str) -> Point:

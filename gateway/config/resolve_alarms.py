@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from gateway.config.problems import unknown
 from gateway.config.profile import Offered
 from gateway.config.resolve_outputs import watch
-from gateway.config.roles import SIGNAL_FAULT_DELAY_S, AlarmDefault, Role
+from gateway.config.roles import ROLES, SIGNAL_FAULT_DELAY_S, AlarmDefault, Role
 from gateway.config.site import PointSettings, Site, SuppressWhile
 from gateway.config.toml_lines import KeyPath
 from gateway.core.points import (
+    LEAKS_MOST_MA,
     Above,
     AlarmSpec,
+    Baseline,
     Below,
     Chattering,
     Condition,
@@ -22,6 +24,8 @@ from gateway.core.points import (
     Contact,
     EventClass,
     LoopCut,
+    NaturalAbove,
+    NaturalGrown,
     NotGood,
     Point,
     Press,
@@ -31,17 +35,21 @@ from gateway.core.points import (
     Text,
     While,
 )
+from gateway.core.school_days import WINDOW_POINT, Window
 
 if TYPE_CHECKING:
     from gateway.config.resolve import Resolved
 
 CONFIRMED = "confirmed"
+LEL, LEL_MOST = "%LEL", 100.0
+MANAGED_DELAY_MOST_S = 60.0  # GB 15322: a detector itself has answered by then
+GROWN_MA = 50.0  # of natural leakage since it was first learned: a sixth of the first limit, more than a wet season brings
 
 
 def wire_alarms(i: int, settings: PointSettings, role: Role, signal: Offered, site: Site, out: Resolved) -> tuple[AlarmSpec, ...]:
     """All alarms of a point on a wire."""
     alarms = role_alarms(i, settings, role, signal.kind, site, out)
-    trends = tuple(_trends(i, settings, role, signal.kind, site, out))
+    trends = (*_trends(i, settings, role, signal.kind, site, out), *_of_the_baseline(i, settings, role, site, out))
     if not alarms and not trends:
         return ()
     return (*alarms, *trends, *_of_the_point(settings, signal, bool(alarms), site))
@@ -64,6 +72,9 @@ def role_alarms(i: int, settings: PointSettings, role: Role, kind: str, site: Si
                 out.errors.append((("points", i, name), f"cannot be changed for a {role.name}: it latches and acts at once"))
     alarms = tuple(_role_alarm(settings, role, default, kind, site) for default in role.alarms)
     managed = [alarm.name for alarm in alarms if alarm.managed]
+    if settings.windows and (managed or any(alarm.alarm_class in ("fault", "tamper") for alarm in alarms)):
+        words = f"a {role.name} counts at any time: highly managed alarms, tamper and faults have no windows"
+        out.errors.append((("points", i, "windows"), words))
     if managed and settings.latching is False and not role.fixed:
         words = f"{managed[0]} is highly managed ({alarms[-1].alarm_class}): it stands until a person resets it"
         out.errors.append((("points", i, "latching"), words))
@@ -71,7 +82,23 @@ def role_alarms(i: int, settings: PointSettings, role: Role, kind: str, site: Si
     if "level1" in limits and "level2" in limits and limits["level1"] >= limits["level2"]:
         key = "level1" if "level1" in given else "level2"
         out.errors.append((("points", i, key), f"level1 ({limits['level1']:g}) must be below level2 ({limits['level2']:g})"))
+    out.errors += [(("points", i, name), words) for name, words in _useless(settings, role, alarms)]
     return alarms
+
+
+def _useless(settings: PointSettings, role: Role, alarms: tuple[AlarmSpec, ...]) -> Iterator[tuple[str, str]]:
+    """(key, why) of numbers with which an alarm would never come, never end, or come too late for anybody."""
+    above = {alarm.name: alarm.condition for alarm in alarms if isinstance(alarm.condition, Above)}
+    for name, condition in above.items():
+        if role.unit == LEL and condition.limit > LEL_MOST and getattr(settings, name, None) is not None:
+            yield name, f"{condition.limit:g} {LEL} is never reached: at {LEL_MOST:g} the air is explosive"
+    lowest = min((condition.limit for condition in above.values()), default=0.0)
+    if settings.deadband is not None and 0 < lowest <= settings.deadband:
+        yield "deadband", f"an alarm from {lowest:g} on would be over at {lowest - settings.deadband:g} only: it would never end"
+    managed = next((alarm for alarm in alarms if alarm.managed and alarm.on_delay_s > MANAGED_DELAY_MOST_S), None)
+    if managed is not None and settings.on_delay_s is not None and not role.fixed:
+        words = f"{managed.name} is highly managed ({managed.alarm_class}): it waits {MANAGED_DELAY_MOST_S:g} s at most"
+        yield "on_delay_s", words
 
 
 def _role_alarm(settings: PointSettings, role: Role, default: AlarmDefault, kind: str, site: Site) -> AlarmSpec:
@@ -88,7 +115,8 @@ def _role_alarm(settings: PointSettings, role: Role, default: AlarmDefault, kind
         urgency=default.urgency,
         severity=default.severity,
         certainty=default.certainty,
-        outside_hours=default.outside_hours,
+        outside_hours=default.outside_hours and settings.windows is None,
+        windows=default.windows if settings.windows is None else frozenset(map(Window, settings.windows)),
         boot=role.boot,
     )
 
@@ -123,6 +151,28 @@ def _trends(i: int, settings: PointSettings, role: Role, kind: str, site: Site, 
             yield _fault("stuck", Stuck(settings.stuck_h * 3600), Text("数值长时间不变", "Value does not move"), settings, site)
 
 
+def baseline(settings: PointSettings) -> Baseline | None:
+    """What of this point's value is natural, if the site file says so."""
+    if settings.baseline is None:
+        return None
+    return Baseline(None if settings.baseline == "learned" else float(settings.baseline))
+
+
+def _of_the_baseline(i: int, settings: PointSettings, role: Role, site: Site, out: Resolved) -> Iterator[AlarmSpec]:
+    """A natural leakage that is no longer one, for the electrician."""
+    if settings.baseline is None:
+        return
+    if not role.leaks or not settings.alarm:
+        leaking = " or ".join(other.name for other in ROLES.values() if other.leaks)
+        out.errors.append((("points", i, "baseline"), f"is for points of role {leaking} that give alarm"))
+    elif settings.baseline == "learned":
+        most, least = f"{LEAKS_MOST_MA:g} mA", f"{GROWN_MA:g} mA"
+        above = Text(f"自然漏流超过{most}", f"Natural leakage above {most}")
+        grown = Text(f"自然漏流缓慢增大超过{least}", f"Natural leakage has grown by {least}")
+        yield _fault("baseline", NaturalAbove(LEAKS_MOST_MA), above, settings, site)
+        yield _fault("trend", NaturalGrown(GROWN_MA), grown, settings, site)
+
+
 def _of_the_point(settings: PointSettings, signal: Offered, chatters: bool, site: Site) -> Iterator[AlarmSpec]:
     """What watches the point itself: can its value be believed, is its loop whole, does it come and go all the time?"""
     looped = signal.kind == "contact" and bool(getattr(signal, "loop", None))
@@ -130,9 +180,9 @@ def _of_the_point(settings: PointSettings, signal: Offered, chatters: bool, site
     if looped:
         text = _text(Text("报警回路断路或短路", "Loop open or short"), settings, site)
         yield AlarmSpec(settings.id, "tamper", LoopCut(), "tamper", EventClass.ALARM, True, text, severity="Moderate")
-    if getattr(signal, "stale_s", None):
+    if settings.stale_s or getattr(signal, "stale_s", None):
         yield _fault("stale", Stale(), Text("数值未更新", "Value is stale"), settings, site)
-    if chatters and signal.kind in ("contact", "measurement", "enum"):
+    if chatters and signal.kind in ("contact", "latched", "measurement", "enum"):
         yield _fault("chattering", Chattering(), Text("信号频繁变化", "Comes and goes all the time"), settings, site)
 
 
@@ -166,27 +216,42 @@ def resolve_alarms(site: Site, out: Resolved) -> None:
         if point is None:
             continue
         if settings.suppress_while is not None:
-            _suppressed(("points", i, "suppress_while"), settings.suppress_while, point, out)
+            _suppressed(("points", i, "suppress_while"), settings.suppress_while, point, site, out)
         if settings.confirm_with:
             _confirmed(("points", i, "confirm_with"), settings, out.points[settings.id], site, out)
 
 
-def _suppressed(key: KeyPath, asked: SuppressWhile, point: Point, out: Resolved) -> None:
+def _suppressed(key: KeyPath, asked: SuppressWhile, point: Point, site: Site, out: Resolved) -> None:
     may = [spec.name for spec in point.alarms if not spec.managed and spec.alarm_class not in ("fault", "tamper")]
     if not may:
         words = f"{point.id} has no alarm that may be suppressed: highly managed alarms, tamper and faults never are"
         out.errors.append((key, words))
         return
+    suppressed = _in_window(asked.window, site, out) if asked.window else _while_shown(key, asked, point, out)
+    if suppressed is None:
+        return
+    alarms = tuple(replace(spec, suppress_while=suppressed) if spec.name in may else spec for spec in point.alarms)
+    out.points[point.id] = replace(out.points[point.id], alarms=alarms)
+
+
+def _in_window(window: str, site: Site, out: Resolved) -> While:
+    """The window of the day as a point of the gateway's own, made where it is asked for."""
+    name = Text("在校时段", "window of the school day")
+    made = Point(WINDOW_POINT, "school_window", next(iter(site.places)), name, kind="enum", system=True, watched=True)
+    out.points.setdefault(WINDOW_POINT, made)
+    return While(WINDOW_POINT, window)
+
+
+def _while_shown(key: KeyPath, asked: SuppressWhile, point: Point, out: Resolved) -> While | None:
+    assert asked.point is not None
     if asked.point == point.id:
         out.errors.append(((*key, "point"), "a point does not suppress itself"))
-        return
+        return None
     if not watch((*key, "point"), asked.point, out):
-        return
+        return None
     if out.points[asked.point].kind == "contact" and not isinstance(asked.value, bool):
         out.errors.append(((*key, "value"), f'"{asked.point}" is a contact: it shows true or false'))
-    suppressed = While(asked.point, asked.value)
-    alarms = tuple(replace(spec, suppress_while=suppressed) if spec.name in may else spec for spec in point.alarms)
-    out.points[point.id] = replace(point, alarms=alarms)
+    return While(asked.point, asked.value)
 
 
 def _confirmed(key: KeyPath, settings: PointSettings, point: Point, site: Site, out: Resolved) -> None:

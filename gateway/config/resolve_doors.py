@@ -53,6 +53,9 @@ def resolve_doors(site: Site, out: Resolved) -> None:
                     parse_spans([words])
                 except ValueError as error:
                     out.errors.append((("schedules", name, day, j), str(error)))
+        if hours.holidays == "closed" and site.calendar is None:
+            words = "needs [calendar], an empty one is enough: without it no day is known to be a holiday"
+            out.errors.append((("schedules", name, "holidays"), words))
     for i, door in enumerate(site.doors):
         _door(i, door, site, out)
     _power(site, out)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 KIND_NAMES = {
     "siren": Text("警号", "siren"),
     "strobe": Text("闪光灯", "strobe"),
+    "buzzer": Text("蜂鸣器", "buzzer"),
+    "lamp": Text("指示灯", "lamp"),
     "relay": Text("继电器", "relay"),
     "lock": Text("门锁", "lock"),
     "gas_valve": Text("燃气切断阀", "gas valve"),

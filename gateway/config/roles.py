@@ -10,8 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.core.points import HIGHLY_MANAGED, Above, Boot, Condition, Contact, EventClass, NotGood, OneOf, Press, Text
+from gateway.core.school_days import Window
 from gateway.core.wire import WireClass
 
+CROWD_PERSONS = 20.0  # in one zone; this project's own starting point, to be set by what the school's apron holds
+LOITERING_S = 120.0  # nobody who meets a child at the gate stays longer on the same spot
 SIGNAL_FAULT_DELAY_S = 2.0  # GB 16808: a loop fault is announced within 100 s; this only rides over one odd reading
 
 
@@ -31,6 +34,7 @@ class AlarmDefault:
     severity: str = "Severe"
     certainty: str = "Observed"
     outside_hours: bool = False
+    windows: frozenset[Window] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Role:
     """Defaults of a role. kinds: which kinds of signal may play it. unit: what its limits are in.
 
     boot: what the first reading after a restart means. moves: a value that stays the same for hours is worth a fault (`stuck_h`).
+    leaks: a part of its value is natural, and its limits may be meant above that (`baseline`).
+    dwell_s: how long a person must stay in the zone, 0 for the zone's own time (cameras only).
     """
 
     name: str
@@ -50,6 +56,8 @@ class Role:
     observe: EventClass | None = None
     boot: Boot = Boot.ALARM
     moves: bool = False
+    leaks: bool = False
+    dwell_s: float = 0.0
     fixed: bool = field(default=False)  # latching and delays may not be changed by the site file
 
 
@@ -157,6 +165,7 @@ _ROLES = (
         WireClass.LIFE_SAFETY,
         1.0,
         moves=True,
+        leaks=True,
         unit="mA",
         alarms=(
             AlarmDefault(
@@ -361,6 +370,74 @@ _ROLES = (
             ),
         ),
     ),
+    Role(
+        "person_at_perimeter",
+        _t("周界有人", "person at the perimeter"),
+        _VISION,
+        WireClass.STATE,
+        0.2,
+        alarms=(
+            AlarmDefault(
+                "alarm",
+                Contact(),
+                "person",
+                _t("周界围墙有人", "Person at the perimeter"),
+                severity="Moderate",
+                certainty="Likely",
+                off_delay_s=3.0,
+                outside_hours=True,
+            ),
+        ),
+    ),
+    Role(
+        "loitering",
+        _t("徘徊滞留", "loitering"),
+        _VISION,
+        WireClass.STATE,
+        0.2,
+        dwell_s=LOITERING_S,
+        alarms=(
+            AlarmDefault(
+                "alarm",
+                Contact(),
+                "person",
+                _t("校门口有人徘徊滞留", "Person loitering at the gate"),
+                urgency="Expected",
+                severity="Moderate",
+                certainty="Likely",
+                off_delay_s=10.0,
+            ),
+        ),
+    ),
+    Role(
+        "person_near_water",
+        _t("水域有人", "person near water"),
+        _VISION,
+        WireClass.STATE,
+        0.2,
+        alarms=(AlarmDefault("alarm", Contact(), "person", _t("危险水域有人", "Person near water"), certainty="Likely", off_delay_s=3.0),),
+    ),
+    Role(
+        "crowd_count",
+        _t("校门口人数", "persons in the gate zone"),
+        frozenset({"vision", "measurement"}),
+        WireClass.STATE,
+        1.0,
+        alarms=(
+            AlarmDefault(
+                "level1",
+                Above(CROWD_PERSONS, 5.0),
+                "person",
+                _t("校门口学生聚集", "Crowd at the gate"),
+                urgency="Expected",
+                severity="Moderate",
+                certainty="Likely",
+                on_delay_s=10.0,
+                off_delay_s=30.0,
+                windows=frozenset({Window.ARRIVAL, Window.DISMISSAL}),
+            ),
+        ),
+    ),
 )
 
 ROLES: dict[str, Role] = {role.name: role for role in _ROLES}
@@ -391,12 +468,15 @@ SYSTEM_ROLES: dict[str, Role] = {
         _fault("device_link", "设备通信", "device link", "设备通信中断", "Device does not answer"),
         _fault("camera_link", "摄像机", "camera", "摄像机无画面", "Camera blind"),
         _fault("path_link", "上联通道", "uplink path", "上联通道故障", "Uplink path fault", PATH_FAULT_DELAY_S),
+        _fault("client_id", "客户端标识", "client id", "客户端标识疑被其他设备冒用", "Client id is used by another device"),
         _fault("centre_silent", "联动中心", "linkage centre", "联动中心未确认", "Linkage centre silent"),
         _fault("publish_refused", "消息发布", "publish", "消息服务器拒绝发布", "Broker refuses a topic"),
         _fault("bad_receipt", "回执", "receipt", "收到无效回执", "Invalid receipt"),
         _fault("journal", "事件日志", "journal", "事件日志故障", "Journal fault"),
         _fault("field_bus", "现场总线", "field buses", "现场总线不能保证报警时限", "A field bus cannot keep its promised delays"),
         _fault("clock", "时钟", "clock", "时钟未同步", "Clock not synchronised"),
+        _fault("certificate", "数字证书", "certificate", "数字证书即将到期", "A certificate expires soon"),
+        _fault("certificate_urgent", "数字证书", "certificate", "数字证书不可用或即将失效", "A certificate cannot be used for long"),
         _fault("calendar", "校历", "calendar", "校历即将用完", "Calendar runs out"),
         _fault("alarm_flood", "报警数量", "number of alarms", "十分钟内报警过多", "More than ten alarms in ten minutes"),
         _fault("task", "内部任务", "internal task", "内部任务停止", "Internal task parked"),

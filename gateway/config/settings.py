@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.config.toml_lines import KeyPath, key_lines, key_text, line_of
 from gateway.core.doors import DoorSpec, PowerSpec
@@ -18,7 +19,9 @@ if TYPE_CHECKING:  # in the daemon these are `plain.Record`s with the same attri
     from gateway.config.profiles import Profile
     from gateway.config.site import Device, Site
 
+CREDENTIALS = "CREDENTIALS_DIRECTORY"  # set by systemd for LoadCredential= and its kin
 DOOR_NAME = "door.sock"
+EVIDENCE_NAME = "evidence"  # folder of pictures, beside the journal and the door
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Settings:
     outputs: dict[str, OutputSpec] = field(default_factory=dict)
     doors: dict[str, DoorSpec] = field(default_factory=dict)
     power: PowerSpec | None = None
+    rules: list[Any] = field(default_factory=list)  # descriptions: core.linkage and its neighbours
     school_days: SchoolDays = field(default_factory=SchoolDays)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -94,5 +98,8 @@ class Settings:
 
 
 def beside(file: FilePath, path: str) -> FilePath:
-    """A path written in `file`; relative ones count from that file's own folder."""
+    """A path written in `file`; relative ones count from that file's own folder, $CREDENTIALS_DIRECTORY/ from systemd's."""
+    folder = os.environ.get(CREDENTIALS, "")
+    if folder and path.startswith(f"${CREDENTIALS}/"):
+        return FilePath(folder) / path.removeprefix(f"${CREDENTIALS}/")
     return file.parent / FilePath(path)

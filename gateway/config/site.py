@@ -12,10 +12,38 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.config.calendar import Calendar
 from gateway.config.profile import Strict
+from gateway.config.site_chains import Whistle
+from gateway.config.site_duties import GuardPost, Patrol
+from gateway.config.site_gates import AntiRam, Exit, Lane
+from gateway.config.site_linkage import Linkage, WindowName
+from gateway.config.site_rules import Rules
 from gateway.core.ids import ID_PATTERN
+from gateway.core.points import LEAKS_MOST_MA
 
 Id = Annotated[str, Field(pattern=ID_PATTERN, description="a-z, 0-9 and -, at most 48 characters")]
+CommandName = Literal[
+    "acknowledge",
+    "reset",
+    "silence",
+    "shelve",
+    "unshelve",
+    "out_of_service",
+    "return_to_service",
+    "start_test",
+    "end_test",
+    "start_drill",
+    "end_drill",
+    "take_snapshot",
+    "replay",
+    "open_shift",
+    "output",
+    "whistle",
+    "report_in",
+    "end_whistle",
+]
+MAY_BY_DEFAULT: tuple[CommandName, ...] = ("acknowledge", "silence")
 EventClassName = Literal["alarm", "fault", "access", "observation", "duty", "mode", "audit"]
+Answer = Literal["anti-ram", "button", "camera", "door", "electrical-fire", "gas", "zones"]
 EVENT_CLASSES: tuple[EventClassName, ...] = ("alarm", "fault", "access", "observation", "duty", "mode", "audit")
 
 
@@ -52,6 +80,16 @@ class Place(Strict):
         "office",
         "other",
     ] = "other"
+    without: list[Answer] = Field(
+        default_factory=list, description="what is expected of such a place and is not there; `check` does not warn of it"
+    )
+    why: str = Field("", description="the reason; needed with `without`")
+
+    @model_validator(mode="after")
+    def reasoned(self) -> Place:
+        if bool(self.without) is not bool(self.why.strip()):
+            raise ValueError("`without` and `why` go together: what is not there, and the reason")
+        return self
 
 
 class TcpBus(Strict):
@@ -114,7 +152,7 @@ class Device(Strict):
 
 
 class Hours(Strict):
-    """Hours of each weekday: when lessons are held in [hours], when cards count in [schedules]. A day left out has none."""
+    """Hours of each weekday, when lessons are held. A day left out has none."""
 
     mon: list[str] = Field(default_factory=list)
     tue: list[str] = Field(default_factory=list)
@@ -123,6 +161,29 @@ class Hours(Strict):
     fri: list[str] = Field(default_factory=list)
     sat: list[str] = Field(default_factory=list)
     sun: list[str] = Field(default_factory=list)
+
+
+class Schedule(Hours):
+    """When cards count. A day left out has no hours."""
+
+    holidays: Literal["as usual", "closed"] = Field(
+        "as usual",
+        description="closed: not on public holidays, in vacations and on days that the school is closed; "
+        "on a make-up workday the hours of the weekday that it is like",
+    )
+
+
+def _learned_or_measured(value: Any) -> Any:
+    if value == "learned" or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LEAKS_MOST_MA):
+        return value
+    raise ValueError(f'expected "learned", or the natural leakage in mA as it was measured, 0 to {LEAKS_MOST_MA:g}')
+
+
+LearnedOrMeasured = Annotated[
+    Any,
+    AfterValidator(_learned_or_measured),
+    WithJsonSchema({"anyOf": [{"const": "learned"}, {"type": "number", "minimum": 0, "maximum": LEAKS_MOST_MA}]}),
+]
 
 
 class PointSettings(Strict):
@@ -150,13 +211,32 @@ class PointSettings(Strict):
     on_delay_s: float | None = Field(None, ge=0, le=3600)
     off_delay_s: float | None = Field(None, ge=0, le=3600)
     latching: bool | None = None
+    baseline: LearnedOrMeasured = Field(
+        None, description="natural leakage, taken off before limits are judged: learned within a week, or as an electrician measured it"
+    )
     rise_per_min: float | None = Field(None, gt=0, description="alarm when it rises by so much a minute, in the role's unit")
     rise_window_s: float = Field(60.0, ge=10, le=3600, description="over which that rise is taken")
     stuck_h: float | None = Field(None, gt=0, le=8760, description="fault when the value has been the same for so many hours")
+    stale_s: float | None = Field(
+        None,
+        ge=1,
+        le=86_400,
+        description="of a device that reports by itself: unrepeated for so long is a fault; the profile's if left out",
+    )
     confirm_with: list[Id] = Field(
         default_factory=list, description="points beside it: two of them in alarm are one more alarm, `confirmed`"
     )
     suppress_while: SuppressWhile | None = None
+    windows: list[WindowName] | None = Field(
+        None, description="its alarms begin only in these windows of the school day; empty: always; the role's own times if left out"
+    )
+    dwell_s: float | None = Field(None, ge=0, le=3600, description="of a camera: seconds that a person must stay; the zone's if left out")
+    test_every_days: int | None = Field(
+        None,
+        ge=0,
+        le=3650,
+        description="a walk test is due so often, 0: never; 92 for a panic button, 365 for gas, fire and impact if left out",
+    )
     alarm: bool = Field(True, description="false: the role's alarms are off, changes of a contact are observations only")
     external: dict[str, str] = Field(default_factory=dict, description="codes of a provincial platform (GB/T 28181 ids)")
 
@@ -185,10 +265,19 @@ class RemoteWhen(Strict):
 
 
 class SuppressWhile(Strict):
-    """While this point shows the value, the alarms of the point it stands at are recorded and not announced."""
+    """While this point shows the value, or in this window of the day, the alarms of the point are recorded and not announced."""
 
-    point: Id
+    point: Id | None = None
     value: Shown = True
+    window: Literal["arrival", "dismissal", "lesson", "night", "boarding", "none"] | None = Field(
+        None, description="in the place of a point: of the school's day, by [hours] and [calendar]"
+    )
+
+    @model_validator(mode="after")
+    def one_cause(self) -> SuppressWhile:
+        if (self.point is None) is (self.window is None):
+            raise ValueError("names either `point` or `window`")
+        return self
 
 
 class OutputConfirm(Strict):
@@ -204,7 +293,7 @@ class Output(Strict):
     """Something that the gateway switches. Every command to it ends as done, refused or unconfirmed."""
 
     id: Id
-    kind: Literal["siren", "strobe", "relay", "lock", "gas_valve", "bollard"]
+    kind: Literal["siren", "strobe", "buzzer", "lamp", "relay", "lock", "gas_valve", "bollard"]
     place: Id
     name: str = ""
     name_en: str = ""
@@ -280,6 +369,8 @@ class Vision(Strict):
     model: Id = "nanodet-g-person-int8"
     threads: int = Field(1, ge=1, le=16)
     input_width_px: int = Field(416, ge=128, le=1280, multiple_of=32)
+    evidence_hours: float = Field(72.0, gt=0, le=720, description="how long a picture is kept here")
+    evidence_mb: float = Field(200.0, ge=1, le=100_000, description="room for all of them; the oldest go first")
 
 
 class Path(Strict):
@@ -301,6 +392,8 @@ class CentreKey(Strict):
 
     kid: str = Field(min_length=1)
     x: str = Field(pattern=r"^[A-Za-z0-9_-]{43}$", description="base64url of the 32-byte public key")
+    may: list[CommandName] = Field(default_factory=lambda: list(MAY_BY_DEFAULT), description="the commands that it is good for")
+    person: str = Field("", max_length=80, description="who alone holds it; needed where two persons must sign")
 
 
 class Recipient(Strict):
@@ -316,12 +409,17 @@ class Uplink(Strict):
     """How events leave, and who must confirm them."""
 
     prefix: str = Field("campus/v1", pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")
-    supervision: Literal["sp5", "sp6"] = Field("sp5", description="a dead link is known at the centre within 90 s (sp5) or 20 s (sp6)")
+    supervision: Literal["sp5", "dp4", "sp6"] = Field(
+        "sp5", description="a dead link is known at the centre within 90 s (sp5, dp4 with two paths) or 20 s (sp6)"
+    )
+    mode: Literal["failover", "dual"] = Field(
+        "failover", description="with two paths: everything on the first that works, or alarms on both at once"
+    )
     receipt_timeout_s: float = Field(10.0, gt=0, le=600)
     centre_silence_s: float = Field(100.0, gt=0, le=3600, description="EN 54-21 type 1")
     puback_timeout_s: float = Field(10.0, gt=0, le=120)
     window: int = Field(100, ge=1, le=1000, description="messages in flight without PUBACK")
-    paths: list[Path] = Field(min_length=1, max_length=1)
+    paths: list[Path] = Field(min_length=1, max_length=2, description="the preferred one first")
     recipients: list[Recipient] = Field(default_factory=list)
 
 
@@ -338,6 +436,25 @@ class Telemetry(Strict):
     period_s: float = Field(60.0, ge=0.1, le=3600)
 
 
+class Storage(Strict):
+    """How much the journal keeps. A removed event leaves a stub that proves it; alarms never go before they are received."""
+
+    observation_mb: int = Field(512, ge=1, le=1_000_000, description="most that this class may take; the oldest go first")
+    access_mb: int = Field(1024, ge=1, le=1_000_000)
+    duty_mb: int = Field(512, ge=1, le=1_000_000)
+    mode_mb: int = Field(128, ge=1, le=1_000_000)
+    fault_mb: int = Field(1024, ge=1, le=1_000_000)
+    audit_mb: int = Field(1024, ge=1, le=1_000_000)
+    observation_days: float = Field(180.0, ge=0, le=36_500, description="days that received events are kept; 0: as long as there is room")
+    access_days: float = Field(365.0, ge=0, le=36_500)
+    duty_days: float = Field(0.0, ge=0, le=36_500)
+    mode_days: float = Field(0.0, ge=0, le=36_500)
+    fault_days: float = Field(0.0, ge=0, le=36_500)
+    audit_days: float = Field(0.0, ge=0, le=36_500)
+    alarm_days: float = Field(0.0, ge=0, le=36_500, description="0: alarms stay for ever")
+    reserve_mb: int = Field(8, ge=0, le=1000, description="given up when the disk is full, so that alarms go on being sealed")
+
+
 class Site(Strict):
     """The whole site file."""
 
@@ -351,11 +468,20 @@ class Site(Strict):
     cameras: list[Camera] = Field(default_factory=list)
     outputs: list[Output] = Field(default_factory=list)
     doors: list[Door] = Field(default_factory=list)
-    schedules: dict[Id, Hours] = Field(default_factory=dict, description="when cards count, by the name that the cards_file gives")
+    schedules: dict[Id, Schedule] = Field(default_factory=dict, description="when cards count, by the name that the cards_file gives")
     power: Power | None = None
+    linkage: list[Linkage] = Field(default_factory=list)
+    guard_posts: list[GuardPost] = Field(default_factory=list)
+    patrols: list[Patrol] = Field(default_factory=list)
+    anti_ram: list[AntiRam] = Field(default_factory=list)
+    lanes: list[Lane] = Field(default_factory=list)
+    exits: list[Exit] = Field(default_factory=list)
+    whistles: list[Whistle] = Field(default_factory=list)
+    rules: Rules = Field(default_factory=lambda: Rules())
     hours: Hours = Field(default_factory=lambda: Hours())
     calendar: Calendar | None = None
     vision: Vision = Field(default_factory=lambda: Vision())
     metrics: Metrics = Field(default_factory=lambda: Metrics())
     telemetry: Telemetry = Field(default_factory=lambda: Telemetry())
+    storage: Storage = Field(default_factory=lambda: Storage())
     profile_dirs: list[str] = Field(default_factory=list, description="further folders with device profiles")

@@ -190,6 +190,7 @@ async def test_credentials_reach_the_camera_and_nothing_else(
 ) -> None:
     secret = "se:cr@t/9"
     file = tmp_path / "camera.txt"
+    file.touch(0o600)
     server = CameraServer("127.0.0.1", 0, "/gate", credentials=f"guard:{secret}")
     server.start()
     try:
@@ -217,6 +218,17 @@ async def test_a_missing_credentials_file_is_named(tmp_path: Path, server: Camer
     async with watching(server.url, credentials_file=str(tmp_path / "none.txt")) as watched:
         await reached(watched.blind)
         assert "none.txt" in watched.blind()
+
+
+@pytest.mark.slow
+async def test_a_credentials_file_that_others_can_read_is_refused(tmp_path: Path, server: CameraServer) -> None:
+    file = tmp_path / "open.txt"
+    file.write_text("guard:secret\n")
+    file.chmod(0o644)
+    async with watching(server.url, credentials_file=str(file)) as watched:
+        await reached(watched.blind)
+        assert f"chmod 600 {file}" in watched.blind()
+        assert "secret" not in watched.blind()
 
 
 async def test_large_pictures_are_made_smaller() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from drivers.frames import FramesDriver
+from gateway.alarm.condition import judge
+from gateway.core.points import Stale
 from gateway.core.reading import Quality
 from gateway.core.wire import WireClass, WirePoint
 from tests.drivers.frames_golden import GST_FIRST, GST_RESET, MH_Z19B, RDM6300, load, point, small, told
@@ -119,10 +123,20 @@ def test_a_value_that_no_frame_repeats_grows_stale() -> None:
     body = signal("gas", "measurement", 'at = 2\nwhen = { 1 = "01" }\nstale_s = 5')
     device = made(body, "gas")
     assert device.hear(b"\xaa\x02\x09\x00", 0.0) == [], "another report"
-    assert told(device.tick(5.0)) == {"gas": (None, "not reported")}
+    assert told(device.tick(5.0)) == {"gas": (None, "stale")}
     assert told(device.hear(b"\xaa\x01\x09\x00", 6.0)) == {"gas": (9, "good")}
     assert device.hear(b"\xaa\x02\x09\x00", 10.9) == []
-    assert told(device.hear(b"\xaa\x02\x09\x00", 11.0)) == {"gas": (None, "not reported")}
+    (stale,) = device.hear(b"\xaa\x02\x09\x00", 11.0)
+    assert judge(Stale(), stale, False) is True, "the word that the alarm waits for"
+
+
+@pytest.mark.parametrize(("of_profile", "of_site", "seconds"), [(5, 60.0, 60.0), (0, 60.0, 60.0), (60, 5.0, 5.0)])
+def test_the_site_knows_better_how_often_it_is_repeated(of_profile: int, of_site: float, seconds: float) -> None:
+    profile = small(FORM + signal("gas", "measurement", f"at = 2\nstale_s = {of_profile}"))
+    device = FramesDriver("dev", profile, 1, [replace(point("gas"), stale_s=of_site)])
+    assert told(device.hear(b"\xaa\x01\x09\x00", 0.0)) == {"gas": (9, "good")}
+    assert device.tick(seconds - 0.1) == []
+    assert told(device.tick(seconds)) == {"gas": (None, "stale")}
 
 
 def test_bits_enums_sentinels_scales_and_the_wiring_of_the_site() -> None:

@@ -7,7 +7,22 @@ from pathlib import Path
 import pytest
 
 from gateway.config.settings import ConfigRefused, Settings
-from gateway.core.points import AlarmSpec, Boot, Chattering, Confirmed, LoopCut, NotGood, Rise, Stale, Stuck, While
+from gateway.core.points import (
+    AlarmSpec,
+    Baseline,
+    Boot,
+    Chattering,
+    Confirmed,
+    EventClass,
+    LoopCut,
+    NaturalAbove,
+    NaturalGrown,
+    NotGood,
+    Rise,
+    Stale,
+    Stuck,
+    While,
+)
 from tests.gateway.config.test_load import site
 
 WIRES = """
@@ -97,6 +112,23 @@ def test_a_value_that_a_frame_should_have_brought(tmp_path: Path) -> None:
     assert (found["stuck"].condition, found["stale"].condition) == (Stuck(43_200.0), Stale())
 
 
+def test_a_site_that_knows_how_often_a_value_comes(tmp_path: Path) -> None:
+    co = 'id = "co-level"\nrole = "measurement"\ndevice = "co"\nsignal = "co"\nstuck_h = 12\n'
+    assert [wire.stale_s for wire in load(tmp_path, co).wire["co"]] == [None], "as the profile says"
+    settings = load(tmp_path, co + "stale_s = 90\n")
+    assert [wire.stale_s for wire in settings.wire["co"]] == [90.0]
+    assert specs(settings, "co-level")["stale"].condition == Stale()
+    (own,) = refused(tmp_path, gas("a", "stale_s = 90\n"))
+    assert (own[0], "report by themselves" in own[1]) == ("points[0].stale_s", True)
+
+
+def test_what_a_camera_point_does_not_take(tmp_path: Path) -> None:
+    camera = '[[cameras]]\nid = "eye"\nurl = "rtsp://192.0.2.2/1"\nplace = "gate"\n'
+    camera += 'zones = [{ id = "apron", polygon = [[0, 0], [1, 0], [1, 1]] }]\n'
+    seen = f'id = "person"\nrole = "person_in_zone"\ncamera = "eye"\nzone = "apron"\nstale_s = 9\nbaseline = "learned"\n{camera}'
+    assert [key for key, _ in refused(tmp_path, seen)] == ["points[0].stale_s", "points[0].baseline"]
+
+
 def test_trends_and_groups(tmp_path: Path) -> None:
     settings = load(tmp_path, gas("a", "rise_per_min = 5.5\nrise_window_s = 120\nconfirm_with = ['lel-b']\n"), gas("b"))
     found = specs(settings, "lel-a")
@@ -117,9 +149,44 @@ def test_suppressed_while(tmp_path: Path) -> None:
     assert settings.points["di2"].watched
 
 
+LEAK = 'id = "leak"\nrole = "residual_current"\ndevice = "meter"\nsignal = "residual1"\n'
+METER = '[[devices]]\nid = "meter"\nbus = "line"\nprofile = "acrel-aim-r100"\nunit = 9\n'
+
+
+def leak(tmp_path: Path, baseline: str) -> Settings:
+    return site(tmp_path, f'{WIRES}{METER}[[points]]\nplace = "gate"\n{LEAK}baseline = {baseline}\n')
+
+
+def test_a_baseline(tmp_path: Path) -> None:
+    learned, measured = leak(tmp_path, '"learned"'), leak(tmp_path, "140")
+    assert (learned.points["leak"].baseline, measured.points["leak"].baseline) == (Baseline(), Baseline(140.0))
+    found = specs(learned, "leak")
+    assert (found["baseline"].condition, found["trend"].condition) == (NaturalAbove(200.0), NaturalGrown(50.0))
+    assert all(found[name].event_class is EventClass.FAULT and found[name].latching for name in ("baseline", "trend"))
+    assert not {"baseline", "trend"} & specs(measured, "leak").keys()
+
+
+@pytest.mark.parametrize("wrong", ["201", "-1", "true", '"120"', "nan", '"lerned"'])
+def test_a_baseline_that_is_none(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(ConfigRefused, match=r'points\[0\]\.baseline: expected "learned", or .* 0 to 200'):
+        leak(tmp_path, wrong)
+
+
+def test_suppressed_in_a_window_of_the_day(tmp_path: Path) -> None:
+    settings = load(tmp_path, contact("di1", "door_held", 'suppress_while = { window = "lesson" }\n'), contact("di2", "contact"))
+    assert specs(settings, "di1")["alarm"].suppress_while == While("gw-window", "lesson")
+    window = settings.points["gw-window"]
+    assert (window.system, window.quiet, window.alarms) == (True, False, ())
+    assert "gw-window" not in load(tmp_path, contact("di1", "door_held")).points
+
+
 @pytest.mark.parametrize(
     ("more", "key", "words"),
     [
+        ("suppress_while = { window = 'lessons' }\n", "suppress_while.window", 'did you mean "lesson"?'),
+        ("suppress_while = { window = 'lesson', point = 'di2' }\n", "suppress_while", "either `point` or `window`"),
+        ("suppress_while = { value = true }\n", "suppress_while", "either `point` or `window`"),
+        ('baseline = "learned"\n', "baseline", "is for points of role residual_current"),
         ("rise_per_min = 1\n", "rise_per_min", "has no limits"),
         ("stuck_h = 1\n", "stuck_h", "may stay the same"),
         ("confirm_with = ['nobody']\n", "confirm_with[0]", '"nobody" is not another door_forced'),

@@ -121,6 +121,16 @@ def test_what_the_device_does_by_itself(tmp_path: Path) -> None:
         load(tmp_path, output("gate-open", "relay", "open", "pulse_ms = 500", "board"))
 
 
+def test_a_schedule_that_keeps_to_the_calendar(tmp_path: Path) -> None:
+    (tmp_path / "cards.csv").write_text("card,name,schedule\nee11ff2200334455,李梅,cleaning\n", encoding="utf-8")
+    more = '[[doors]]\nid = "east"\nplace = "gate"\nreader = "reader"\ncards_file = "cards.csv"\n'
+    more += '[schedules.cleaning]\nmon = ["06:00-08:00"]\nholidays = "closed"\n'
+    with pytest.raises(ConfigRefused, match=r"schedules\.cleaning\.holidays: needs \[calendar\]"):
+        load(tmp_path, more)
+    door = load(tmp_path, more + "[calendar]\n").doors["east"]
+    assert door.cards == {"ee11ff2200334455": Card("李梅", (((360, 480),), (), (), (), (), (), ()), school_days=True)}
+
+
 def test_a_door_with_a_reader_device(tmp_path: Path) -> None:
     (tmp_path / "cards.csv").write_text("card,name,schedule\n11AA22BB33CC44DD,王芳,\nee11ff2200334455,李梅,cleaning\n", encoding="utf-8")
     more = point("contact", "door_contact", "di1") + point("exit", "request_to_exit", "di2") + point("face", "door_granted", "di3")
