@@ -8,7 +8,19 @@ import os
 import sys
 from pathlib import Path
 
-from gateway import __version__, command_alarms, command_calendar, command_devices
+from gateway import (
+    __version__,
+    command_alarms,
+    command_calendar,
+    command_devices,
+    command_duty,
+    command_enroll,
+    command_journal,
+    command_modes,
+    command_rules,
+    command_snapshot,
+    command_whistle,
+)
 
 SITE = "/etc/campus-gateway/site.toml"
 
@@ -67,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(handler=_status)
 
     command_alarms.add(commands, _site, _command)
+    command_modes.add(commands, _site, _command, _ask)
+    command_duty.add(commands, _site, _command, _ask)
 
     output = commands.add_parser(
         "output",
@@ -109,7 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(handler=_schema)
 
     command_calendar.add(commands, SITE)
+    command_rules.add(commands, _site, _ask)
+    command_snapshot.add(commands, _site, _command)
+    command_whistle.add(commands, _site, _command, _ask)
     command_devices.add(commands, SITE)
+    command_journal.add(commands, SITE)
+    command_enroll.add(commands, _site)
 
     vision = commands.add_parser("vision", help="run the vision process (usually started for you)")
     _site(vision, state_dir=False)
@@ -247,7 +266,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _command(arguments: argparse.Namespace) -> int:
     request = {"op": "command", "command": arguments.command, "target": arguments.target, "by": arguments.by}
-    request |= {name: given for name in ("value", "why", "second", "for_s") if (given := getattr(arguments, name, ""))}
+    request |= {name: given for name in ("value", "why", "second", "for_s", "points") if (given := getattr(arguments, name, ""))}
     answer = _ask(arguments, request)
     if answer is None:
         return 1

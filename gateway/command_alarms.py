@@ -15,6 +15,7 @@ _PLAIN = {
     "reset": "reset a latched alarm whose cause is gone (复位)",
     "unshelve": "end a shelf before its time (取消搁置)",
     "return-to-service": "an alarm counts again (恢复使用)",
+    "learn": "learn the natural leakage of a circuit anew, after work on it (重新学习自然漏流)",
 }
 _ASIDE = {
     "shelve": (

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Histogram, start_http_server
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+ACKNOWLEDGE_BUCKETS_S = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)  # 120 and 300 s: the chain's own times
 DELIVERY_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 90.0)  # 2 s: DB15/T 3968-2025
 
 Sample = tuple[dict[str, str], float]
@@ -33,7 +34,7 @@ class Family:
 
 
 class Exporter:
-    """Serves the families, and the histogram of alarm delivery."""
+    """Serves the families, and the histograms of alarm delivery and of acknowledgement."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
@@ -45,6 +46,13 @@ class Exporter:
             "From an alarm's reading to the recipient's signed receipt.",
             ["recipient"],
             buckets=DELIVERY_BUCKETS_S,
+            registry=self._registry,
+        )
+        self.acknowledge = Histogram(
+            "gw_alarm_acknowledge_seconds",
+            "From an alarm's beginning to the person who took it; drills and tests are left out.",
+            ["class"],
+            buckets=ACKNOWLEDGE_BUCKETS_S,
             registry=self._registry,
         )
         self._registry.register(_Live(self._families))

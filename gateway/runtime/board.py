@@ -10,9 +10,11 @@ from gateway.alarm.machine import State
 from gateway.config.settings import Settings
 from gateway.contract.envelope import rfc3339
 from gateway.contract.jws import Signer
-from gateway.core.reading import Quality, Reading
+from gateway.core.reading import Now, Quality, Reading
+from gateway.rules.modes import at_point
 from gateway.runtime.clock import Clock
 from gateway.runtime.decide import House
+from gateway.runtime.mode_book import told
 
 CONTRACT_VERSION = 1
 STATE_PAUSE_S = 1.0  # a point's state is told at once, and again after this pause if it went on changing
@@ -87,7 +89,13 @@ class Board:
                 for spec in point.alarms
                 if (state := self._house.alarms[spec.key].state) is not State.NORMAL or not spec.auxiliary
             },
+            **self._mode(chosen, now),
         }
+
+    def _mode(self, point: str, now: Now) -> dict[str, Any]:
+        """The drill, test or maintenance in which a point is; nothing where it is normal."""
+        run = at_point(self._house.modes.runs, point, now.now_s)
+        return {} if run is None else {"mode": {"kind": run.mode, "id": run.id}}
 
     def _next_dirty(self, now_s: float) -> str | None:
         while self._dirty:
@@ -118,9 +126,12 @@ class Board:
         return message
 
     def heartbeat(self) -> dict[str, Any]:
-        """Newest epoch and sequence, clock quality."""
+        """Newest epoch and sequence, clock quality, drills and the like with the number of their points."""
         epoch, sequence = self.newest
-        return {"epoch": f"{epoch:010d}", "newest_sequence": f"{sequence:020d}", "clockquality": self._clock.now().clock}
+        now = self._clock.now()
+        modes = [{**run, "points": len(run["points"])} for run in told(self._house.modes.runs, now)]
+        numbers = {"epoch": f"{epoch:010d}", "newest_sequence": f"{sequence:020d}"}
+        return {**numbers, "clockquality": now.clock, **({"modes": modes} if modes else {})}
 
     def birth(self) -> dict[str, Any]:
         """Identity, versions, points, cameras, places. The public key in it is for display only."""
@@ -136,6 +147,7 @@ class Board:
             "key": self._signer.public(),
             "supervision": site.uplink.supervision,
             "places": {name: {"name": p.name, "name_en": p.name_en, "type": p.type} for name, p in site.places.items()},
+            "modes": told(self._house.modes.runs, self._clock.now()),
             "cameras": [{"id": c.id, "place": c.place, "zones": [zone.id for zone in c.zones]} for c in site.cameras],
             "points": [
                 {

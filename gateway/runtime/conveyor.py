@@ -14,7 +14,7 @@ from functools import partial
 
 from gateway.contract.envelope import Origin, Sealed, seal
 from gateway.contract.jws import Signer
-from gateway.core.commands import Tick
+from gateway.core.commands import Delivered, Tick
 from gateway.core.outputs import OutputOrder
 from gateway.core.points import Draft, EventClass, Latch
 from gateway.core.reading import Reading
@@ -23,7 +23,9 @@ from gateway.journal.writer import Writer
 from gateway.runtime.board import Board
 from gateway.runtime.clock import Clock
 from gateway.runtime.decide import Decision, House, Ids, Stimuli, decide
-from gateway.uplink.outbox import BROKER, Entry, Outbox
+from gateway.runtime.houses import first_looks
+from gateway.uplink.lane import Entry
+from gateway.uplink.outbox import BROKER, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ class Conveyor:
         self._drafts: list[Draft] = []
         self._latches: dict[str, Latch] = {}
         self._release: list[tuple[str, int]] = []
+        self._after: list[Callable[[], object]] = []
         self._stop_for = ""  # why the gateway must stop once this is on the disk
         self._flushing = False
         self._wakes: dict[str, float] = {}
@@ -81,13 +84,15 @@ class Conveyor:
         self.wake_uplink: Callable[[], None] = lambda: None
         self.release_latch: Callable[[str, int], None] = lambda point, press: None
         self.order: Callable[[OutputOrder], None] = lambda order: None
+        outbox.heard = self._heard
         self.shut_down: Callable[[str], object] = lambda reason: None
+        self.told: Callable[[list[Draft]], None] = lambda drafts: None
 
     def start(self, writer: Writer) -> None:
         """The journal is ready: decisions may flow."""
         self._writer = writer
-        for point in self._house.set_aside():
-            self.stimulate(Tick(point))  # what was set aside in an earlier run ends in this one
+        for name in first_looks(self._house):
+            self.stimulate(Tick(name))
 
     def push_from_thread(self, readings: list[Reading]) -> None:
         """Hand over readings from a line's own thread."""
@@ -128,9 +133,14 @@ class Conveyor:
                 self._latches[latch.key] = latch
             self._release += decision.release
             self._stop_for = decision.shutdown or self._stop_for
+            self.told(decision.drafts)
             if not self._flushing:
                 self._flushing = True
                 self._loop.call_soon(self._flush)
+
+    def after_commit(self, call: Callable[[], object]) -> None:
+        """Call this once what was decided in this wake-up of the loop is on the disk."""
+        self._after.append(call)
 
     def _flush(self) -> None:
         """One batch for each wake-up of the loop."""
@@ -140,6 +150,8 @@ class Conveyor:
         assert self._writer is not None, "decisions before the journal is open"
         self.counts.drafts += len(drafts)
         after: list[Callable[[], object]] = [partial(self.release_latch, point, press) for point, press in release]
+        after += self._after
+        self._after = []
         if self._stop_for:
             after.append(partial(self._leave, self._stop_for, self._loop.time() + FAREWELL_MOST_S))
             self._stop_for = ""
@@ -156,6 +168,10 @@ class Conveyor:
             for after in batch.after:
                 after()
         self.wake_uplink()
+
+    def _heard(self, event_id: str, step: str, by: str) -> None:
+        """The news of an alarm has got further; told once the uplink has done its part."""
+        self._loop.call_soon(self.stimulate, Delivered(event_id, step, by))
 
     def _leave(self, reason: str, by_s: float) -> None:
         """Stop when nothing is owed any more: where the power ends, nobody can say later why the gateway is silent."""

@@ -6,43 +6,46 @@ import asyncio
 import logging
 import os
 import signal
-import ssl
 import sys
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
-from gateway.config.hours import week_spans
 from gateway.config.settings import Settings
 from gateway.contract.envelope import Origin, Sealed
 from gateway.contract.jws import TrustedKey
 from gateway.contract.topics import Topics
 from gateway.core.commands import Command, Tick
-from gateway.core.errors import GatewayError, JournalRefused, Permanent
-from gateway.core.ids import EventIds
-from gateway.core.points import Draft, EventClass, Priority
+from gateway.core.errors import DoorRefused, GatewayError, JournalRefused
+from gateway.core.ids import CERTIFICATE_POINT, CERTIFICATE_URGENT_POINT, EventIds
+from gateway.core.points import Draft, EventClass
 from gateway.core.reading import Quality, Reading
 from gateway.core.school_days import CALENDAR_POINT
 from gateway.journal.reader import Reader
-from gateway.journal.store import Batch, open_store
+from gateway.journal.store import Batch, Store, open_store
 from gateway.journal.writer import Writer
 from gateway.metrics.exporter import Exporter
-from gateway.rules.calendar import SchoolCalendar
 from gateway.runtime import memory, telling
 from gateway.runtime.board import Board
+from gateway.runtime.chains import Response, whistles
 from gateway.runtime.clock import Clock
 from gateway.runtime.conveyor import Conveyor
-from gateway.runtime.decide import House
+from gateway.runtime.credentials import Credentials, password_reader, wallets, worst
+from gateway.runtime.decide_house import COMMANDS_MARK
 from gateway.runtime.door import Door
+from gateway.runtime.evidence import Evidence
 from gateway.runtime.field import Field
-from gateway.runtime.fittings import Fittings
+from gateway.runtime.houses import calendar_of, house_of
+from gateway.runtime.journal_care import JournalWords, care_of
 from gateway.runtime.keys import card_hasher, load_signer, lock
+from gateway.runtime.remote import Remote
 from gateway.runtime.supervise import Supervisor
 from gateway.runtime.watchdog import Watchdog, notify
-from gateway.uplink.link import SUPERVISION, Link, Timing
+from gateway.uplink.commands import CommandDesk
+from gateway.uplink.link import Identity, Timing
 from gateway.uplink.outbox import BROKER, Outbox
 from gateway.uplink.session import Address, MqttDialler
+from gateway.uplink.uplink import SUPERVISION, Outside, Uplink
 
 if TYPE_CHECKING:
     from gateway.config.site import Path
@@ -51,6 +54,7 @@ log = logging.getLogger(__name__)
 
 POWER_OFF = ["systemctl", "poweroff"]
 SETTLED_S = 2.0  # start-up is over, the first states are out
+CERTIFICATE_LOOK_S = 10.0
 CALENDAR_LOOK_S = 600.0  # the day changes at midnight, and a clock may be set at any time
 VISION_SILENT_S = 5.0
 VISION_START_S = 20.0  # loading a model on a small board takes its time
@@ -73,30 +77,29 @@ class Daemon:
         self._vision_silent = False
         self._stopping = asyncio.Event()
         self.power_off = False
-        path = settings.site.uplink.paths[0]
-        self.path_id = path.id
-        self.broker = path.url
-        self._build(path)
+        self._build()
 
-    def _build(self, path: Path) -> None:
+    def _build(self) -> None:
         settings, uplink = self.settings, self.settings.site.uplink
         self._lock = lock(settings.state_dir)
         self.signer = load_signer(settings.state_dir)
         entitled: dict[str, frozenset[str]] = {r.id: frozenset(r.classes) for r in uplink.recipients} or {BROKER: frozenset(EventClass)}
         self.ids = EventIds()
-        self.calendar = SchoolCalendar(ZoneInfo(settings.site.site.timezone), week_spans(settings.site.hours), settings.school_days)
-        self.house = House(
-            settings.points,
-            self.calendar,
-            fittings=Fittings(settings.outputs, settings.doors, settings.power),
-        )
-        self.store, self._opened = open_store(
-            settings.state_dir, self.origin, self.signer, entitled, self._journal_opened, self.clock.now().at_ms
+        self.calendar = calendar_of(settings)
+        self.house = house_of(settings, self.calendar)
+        opened = JournalWords(self.clock).opened
+        self.store, self._opened = open_store(settings.state_dir, self.origin, self.signer, entitled, opened, self.clock.now().at_ms)
+        self.care = care_of(
+            settings,
+            self.signer,
+            self.clock,
+            lambda store, at_ms: open_store(settings.state_dir, self.origin, self.signer, entitled, opened, at_ms, store),
         )
         self.house.restore(self.store.latches())
         self.board = Board(settings, self.house, self.signer, self.clock, self.boot_id)
         self.board.newest = (self.store.epoch, self.store.sequence)
-        self.outbox = Outbox(uplink.window, uplink.receipt_timeout_s)
+        paths = [path.id for path in uplink.paths]
+        self.outbox = Outbox(uplink.window, uplink.receipt_timeout_s, paths=paths, dual=uplink.mode == "dual")
         self.outbox.overflow_row = 1  # whatever the journal still owes is paged in
         self.conveyor = Conveyor(self.house, self.ids, self.clock, self.board, self.outbox, self.signer, self.origin, entitled)
         loop = asyncio.get_running_loop()
@@ -104,39 +107,47 @@ class Daemon:
             self.store,
             lambda done: loop.call_soon_threadsafe(self._committed, done),
             lambda reason: loop.call_soon_threadsafe(self._journal_refused, reason),
+            self.care,
         )
         self.reader = Reader(settings.state_dir)
+        self.reader.damaged = self.writer.damaged
+        self.care.removed = lambda rows: loop.call_soon_threadsafe(self.outbox.forget, rows)
+        self.care.brought = lambda rows: loop.call_soon_threadsafe(self._owed_from, min(rows))
+        self.care.replaced = lambda store, reason: loop.call_soon_threadsafe(self._journal_replaced, store, reason)
         self.exporter = Exporter()
         heartbeat_s, keepalive_s = SUPERVISION[uplink.supervision]
-        self.link = Link(
-            path=path.id,
-            dialler=MqttDialler(_address(settings, path, keepalive_s), uplink.window),
-            topics=Topics(settings.root),
-            source=settings.source,
-            boot_id=self.boot_id,
-            signer=self.signer,
-            outbox=self.outbox,
-            keys={key.kid: TrustedKey(key.kid, key.x, r.id) for r in uplink.recipients for key in r.keys},
-            recipients=self.recipients or [BROKER],
-            timing=Timing(
-                heartbeat_s,
-                keepalive_s,
-                uplink.receipt_timeout_s,
-                uplink.centre_silence_s,
-                uplink.puback_timeout_s,
-                settings.site.telemetry.period_s,
+        keys = {k.kid: TrustedKey(k.kid, k.x, r.id, frozenset(k.may), k.person) for r in uplink.recipients for k in r.keys}
+        self.remote = Remote(self.conveyor, lambda recipient, epoch, sequence: self.uplink.replay(recipient, epoch, sequence))
+        self.commands = CommandDesk(
+            settings.source, keys, self.clock.now, self.remote.act, lambda name: name in self.house.marks.get(COMMANDS_MARK, {})
+        )
+        self.response = Response(lambda alarm_class, seconds: self.exporter.acknowledge.labels(alarm_class).observe(seconds))
+        self.conveyor.told = self._told
+        self.wallets = wallets(settings, lambda: self.clock.now().clock != "unknown")
+        puback_s = uplink.puback_timeout_s
+        if len(paths) > 1:
+            puback_s = min(puback_s, uplink.receipt_timeout_s)  # what is stuck on one path goes out on the other as soon as it is due
+        self.uplink = Uplink(
+            Identity(Topics(settings.root), settings.source, self.boot_id, self.signer),
+            {path.id: _dialler(settings, path, keepalive_s, self.wallets) for path in uplink.paths},
+            self.outbox,
+            keys,
+            self.recipients or [BROKER],
+            Timing(heartbeat_s, keepalive_s, uplink.receipt_timeout_s, uplink.centre_silence_s, puback_s, settings.site.telemetry.period_s),
+            Outside(
+                history=self.reader,
+                board=self.board,
+                settle=self.writer.settle,
+                fault=self.fault,
+                delivered=lambda recipient, seconds: self.exporter.delivery.labels(recipient).observe(seconds),
             ),
-            history=self.reader,
-            board=self.board,
-            settle=self.writer.settle,
-            fault=self.fault,
-            delivered=lambda recipient, seconds: self.exporter.delivery.labels(recipient).observe(seconds),
+            self.commands if keys else None,
         )
         learned = {device.id: self.house.marks.get(device.id, {}) for device in settings.site.devices}
         self.field = Field(settings, self.conveyor, card_hasher(settings.state_dir), learned)
         for warning in self.field.judged.warnings:
             log.warning("%s", warning)
-        self.conveyor.wake_uplink = self.link.wake
+        self.conveyor.wake_uplink = self.uplink.wake
         self.conveyor.release_latch = self.field.release_latch
         self.conveyor.order = self.field.order
         self.conveyor.shut_down = self._shut_down
@@ -148,10 +159,19 @@ class Daemon:
             cameras | eyes,
             self.conveyor.push,
             self._act,
-            {"status": lambda: telling.status(self), "cards": lambda: telling.cards(self)},
+            {
+                "status": lambda: telling.status(self),
+                "cards": lambda: telling.cards(self),
+                "drills": lambda: telling.drills(self),
+                "walk_tests": lambda: telling.tests(self),
+                "whistles": self._whistles,
+            },
             self.field.read,
         )
+        self.door.explain = self._explain
         self._eyes = sorted(cameras | eyes)
+        self.evidence = Evidence(settings, self.house, self.conveyor, self.clock.now)
+        self.door.wanted, self.door.photographed = self.evidence.wanted, self.evidence.photographed
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -189,17 +209,22 @@ class Daemon:
             log.error("%s", problem)
         self.fault("gw-buses", bool(self.field.judged.problems), "; ".join(problem.text for problem in self.field.judged.problems)[:300])
         supervise = self.supervisor.start
-        supervise(f"path:{self.path_id}", self.link.run)
+        for path, link in self.uplink.links.items():
+            supervise(f"path:{path}", link.run)
+        supervise("uplink", self.uplink.watch)
         for name, line in self.field.lines.items():
             supervise(f"driver:{name}", line.run)
         if self.field.needs_ticks:
             supervise("ticks", self.field.tick_on)
         supervise("door", self.door.run)
         supervise("clock", self._watch_clock)
+        if self.wallets:
+            supervise("certificates", self._watch_certificates)
         if CALENDAR_POINT in self.settings.points:
             supervise("calendar", self._watch_calendar)
         if self._eyes:
             supervise("vision", self._watch_vision)
+            supervise("evidence", self.evidence.run)
         telling.fill(self.exporter, self)
         self._start_metrics()
         supervise("watchdog", Watchdog(self.field.lines, self.writer).run)
@@ -256,7 +281,7 @@ class Daemon:
 
     def _committed(self, done: list[tuple[Batch, list[Sealed]]]) -> None:
         self.conveyor.committed(done)
-        if self.store.set_aside is None and self._journal_fault:
+        if self.store.set_aside is None and self._journal_fault and not self.writer.trouble:
             self._journal_fault = False
             self.fault("gw-journal", False, "")
 
@@ -268,27 +293,41 @@ class Daemon:
             log.error("the journal cannot be written: %s", reason)
             self.fault("gw-journal", True, reason)
 
+    async def _explain(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What would happen now; played on twins, in a thread of its own."""
+        from gateway.runtime import explain  # not needed for a start
+
+        try:
+            asking = explain.asked(request, self.house)
+        except ValueError as error:
+            raise DoorRefused(str(error)) from None
+        return await asyncio.to_thread(explain.explain, explain.twin(self.house), explain.twin(self.house), asking, self.clock.now())
+
+    def _told(self, drafts: list[Draft]) -> None:
+        self.remote.told(drafts)
+        self.response.told(drafts)
+
+    def _whistles(self) -> list[dict[str, Any]]:
+        return list(whistles(self.house.school, self.clock.now()))
+
+    def _journal_replaced(self, store: Store, reason: str) -> None:
+        """The file proved damaged while it was open; a new epoch has begun."""
+        self.store = store
+        self.reader.reopen()
+        assert store.set_aside is not None
+        log.error("the journal was damaged (%s); it is kept as %s and a new one began", reason, store.set_aside)
+        self._journal_fault = True
+        self.fault("gw-journal", True, f"damaged, set aside as {store.set_aside.name}")
+
+    def _owed_from(self, row: int) -> None:
+        """The journal owes more than it did, from this row on."""
+        known = self.outbox.overflow_row
+        self.outbox.overflow_row = row if known is None else min(known, row)
+        self.conveyor.wake_uplink()
+
     def _act(self, command: Command) -> tuple[bool, str]:
         decision = self.conveyor.stimulate(command)
         return decision.ok, decision.reply
-
-    def _journal_opened(self, reason: str, data: dict[str, object]) -> Draft:
-        now = self.clock.now()
-        return Draft(
-            id=self.ids(now.at_ms),
-            event_class=EventClass.AUDIT,
-            type="campus.journal.opened",
-            subject="gw-journal",
-            priority=Priority.ROUTINE,
-            at_ms=now.at_ms,
-            now_s=now.now_s,
-            clock=now.clock,
-            data={
-                **data,
-                "status": "System",
-                "text": {"zh": f"事件日志启用：{_REASONS_ZH.get(reason, reason)}", "en": f"Journal opened: {reason}"},
-            },
-        )
 
     async def _watch_clock(self) -> None:
         """A clock that was never set is a fault until it is."""
@@ -296,8 +335,20 @@ class Daemon:
         while True:
             before, unknown = unknown, self.clock.now().clock == "unknown"
             if unknown is not before:
-                self.fault("gw-clock", unknown, "the clock was never set" if unknown else "")
+                undated = "; the dates of certificates are not checked until it is" if self.wallets else ""
+                self.fault("gw-clock", unknown, f"the clock was never set{undated}" if unknown else "")
             await asyncio.sleep(10.0)
+
+    async def _watch_certificates(self) -> None:
+        """A certificate that ends within 30 days is a fault, one that ends within 7 or cannot be used another."""
+        told: tuple[str, bool] | None = None
+        while True:
+            found = worst(wallet.trouble(time.time()) for wallet in self.wallets.values())
+            if found != told:
+                told = words, urgent = found
+                self.fault(CERTIFICATE_POINT, bool(words) and not urgent, words)
+                self.fault(CERTIFICATE_URGENT_POINT, urgent, words)
+            await asyncio.sleep(CERTIFICATE_LOOK_S)
 
     async def _watch_calendar(self) -> None:
         """A calendar that runs out within 60 days is a fault; the alarm's own words name the day."""
@@ -349,42 +400,21 @@ class Daemon:
             self._vision_silent = silent
 
 
-_REASONS_ZH = {"created": "新建", "set aside": "旧日志损坏已封存", "restored": "从备份恢复"}
-
-
-def _address(settings: Settings, path: Path, keepalive_s: int) -> Address:
+def _dialler(settings: Settings, path: Path, keepalive_s: int, known: dict[str, Credentials]) -> MqttDialler:
+    """Opens the sessions of one path. Certificates and password are read for each session: what is put right counts without a restart."""
     scheme, _, host_port = path.url.partition("://")
     host, _, port = host_port.rpartition(":") if ":" in host_port and not host_port.endswith("]") else (host_port, "", "")
-    tls = None
-    if scheme == "mqtts":
-        try:
-            tls = ssl.create_default_context(cafile=str(settings.beside(path.ca_file)))
-            tls.minimum_version = ssl.TLSVersion.TLSv1_2
-            if path.cert_file:
-                tls.load_cert_chain(settings.beside(path.cert_file), settings.beside(path.key_file))
-        except (OSError, ssl.SSLError) as error:
-            raise BadCredentials(f"uplink path {path.id}: ca_file, cert_file or key_file cannot be used: {error}") from error
-    password = None
-    if path.password_file:
-        try:
-            password = settings.beside(path.password_file).read_text().strip()
-        except OSError as error:
-            raise BadCredentials(f"uplink path {path.id}: password_file cannot be read: {error}") from error
-    return Address(
+    address = Address(
         host=host.strip("[]"),
-        port=int(port) if port else (8883 if tls else 1883),
+        port=int(port) if port else (8883 if scheme == "mqtts" else 1883),
         client_id=f"{settings.site.site.id}-{settings.site.site.gateway}-{path.id}",
         v5=path.protocol == "5",
         keepalive_s=keepalive_s,
-        tls=tls,
         username=path.username or None,
-        password=password,
         source_address=path.source_address,
     )
-
-
-class BadCredentials(Permanent):
-    """Certificates, keys or passwords of an uplink path cannot be read."""
+    password = password_reader(path.id, settings.beside(path.password_file)) if path.password_file else None
+    return MqttDialler(address, settings.site.uplink.window, known.get(path.id), password)
 
 
 def serve(settings: Settings, *, spawn_vision: bool) -> int:

@@ -9,8 +9,11 @@ from gateway.alarm.aside import KEEP_AGAIN_S, Aside
 from gateway.alarm.condition import Delayed
 from gateway.alarm.machine import ACTIVE, ASIDE, RECORDED, Kind, State, Stimulus, step
 from gateway.contract.envelope import rfc3339
+from gateway.core.linkage import Moved
 from gateway.core.points import AlarmSpec, Draft, EventClass, Point, Priority, While
 from gateway.core.reading import Quality, Reading
+from gateway.rules.modes import tag_mode
+from gateway.runtime import decide_incidents, decide_modes
 from gateway.runtime.decide_house import AlarmState, Turn
 
 _SEVERITY_PRIORITY = {"Extreme": 1, "Severe": 2, "Moderate": 3, "Minor": 4}
@@ -57,8 +60,10 @@ def advance(
     if result.event == RECORDED:
         after = _recorded(turn, point, spec, stimulus, before, after, reading, extra)
     for word in (result.event, "" if cause else result.then):
-        if word and word != RECORDED and not _held_back(turn, point, spec, word):
-            after = _told(turn, point, spec, word, before, after, reading, (extra or {}) | _count(turn, spec, word), by)
+        if word and word != RECORDED:
+            after = _say(turn, point, spec, word, before, after, reading, extra or {}, by)
+    if after.live is State.NORMAL and after.mode:
+        after = replace(after, mode="")
     if result.event:
         turn.keep(spec, after)
     else:
@@ -66,6 +71,28 @@ def advance(
     if cause is not None:
         _suppress(turn, point, spec, cause)  # begun while it was shelved or out of service
     return ""
+
+
+def _say(
+    turn: Turn,
+    point: Point,
+    spec: AlarmSpec,
+    word: str,
+    before: AlarmState,
+    after: AlarmState,
+    reading: Reading | None,
+    extra: dict[str, Any],
+    by: str,
+) -> AlarmState:
+    """Tell it, unless the alarm chatters; what is held back, and what is real while an exercise stands, is real."""
+    is_new = False
+    if word in BEGINS:
+        mode, word = decide_modes.begins(turn, point, spec, before, word)
+        is_new = bool(before.mode) and mode != before.mode
+        after = replace(after, mode=mode)
+    if not is_new and _held_back(turn, point, spec, word):
+        return decide_modes.held_back(turn, spec, after) if word in BEGINS else after
+    return _told(turn, point, spec, word, before, after, reading, extra | _count(turn, spec, word), by)
 
 
 def _told(
@@ -83,16 +110,26 @@ def _told(
     cause = [after.event_id] if after.event_id else []
     if word == "activated":
         after, cause = replace(after, event_id=draft_id, since_ms=turn.now.at_ms, by=""), []
+    if word in BEGINS:
+        after = replace(
+            after, incident=decide_incidents.join(turn, point, spec, decide_modes.status(spec, after.mode), draft_id, after.mode)
+        )
     data = _alarm_data(turn, point, spec, before, after, reading, cause, extra, word in BEGINS)
     if by:
         data["by"] = by
-    urgent = Priority.URGENT if word in BEGINS else Priority.ALARM_UPDATE
-    priority = Priority.FAULT if spec.event_class is EventClass.FAULT else urgent
+    priority = _priority(spec.event_class, word)
     turn.decision.drafts.append(_draft(turn, draft_id, spec.event_class, word, point, priority, data))
     turn.decision.changed.add(point.id)
-    if word in BEGINS and point.id != FLOOD_POINT:
+    turn.decision.moves.append(Moved(spec.key, word, str(after.state), after.event_id, tag_mode(after.mode), by))
+    if word in BEGINS and point.id != FLOOD_POINT and not after.mode:
         turn.decision.announced.append((point.id, turn.now.now_s))
     return after
+
+
+def _priority(event_class: EventClass, word: str) -> Priority:
+    if event_class is EventClass.ALARM:
+        return Priority.URGENT if word in BEGINS else Priority.ALARM_UPDATE
+    return Priority.FAULT if event_class is EventClass.FAULT else Priority.ROUTINE
 
 
 def _recorded(
@@ -142,13 +179,15 @@ def _alarm_data(
         "priority": _SEVERITY_PRIORITY[spec.severity],
         "text": {"zh": spec.text.zh, "en": spec.text.en},
         "cause": cause,
-        "incident": None,
-        "status": "System" if spec.event_class is EventClass.FAULT else "Actual",
+        "incident": after.incident or None,
+        "status": decide_modes.status(spec, after.mode),
         "msgType": "Alert" if begins else "Update",
         "urgency": spec.urgency,
         "severity": spec.severity,
         "certainty": spec.certainty,
     }
+    if (baseline := turn.baseline(point)) is not None:
+        data["baseline"] = round(baseline, 1)
     aside = after.aside or before.aside
     if aside is not None:
         data["set_aside"] = aside_data(aside, after.live)
@@ -156,7 +195,7 @@ def _alarm_data(
         data["out_of_service"] = True
     if reading is not None and reading.detail:
         data["detail"] = reading.detail
-    return data | (extra or {})
+    return data | decide_modes.marks(turn, point.id, after.mode) | (extra or {})
 
 
 def aside_data(aside: Aside, live: State) -> dict[str, Any]:
@@ -231,6 +270,7 @@ def _tell_held_back(turn: Turn, point: Point, spec: AlarmSpec) -> None:
     if alarm.aside is not None and not spec.managed:
         return  # nothing of it is announced
     reading = turn.reading(point.id)
+    alarm = replace(alarm, mode=alarm.mode or decide_modes.worked_on(turn, spec))
     after = _told(turn, point, spec, "repeated", alarm, alarm, reading, {"held_back": chatter.held}, "")
     if alarm.live not in ACTIVE:
         _told(turn, point, spec, "cleared", after, after, reading, {}, "")

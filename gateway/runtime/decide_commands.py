@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 from gateway.alarm.aside import Aside
@@ -11,10 +12,12 @@ from gateway.core.commands import Command
 from gateway.core.deadline import Deadline
 from gateway.core.points import AlarmSpec, Draft, EventClass, Point, Priority
 from gateway.core.reading import Reading
-from gateway.rules.authority import LONGEST_WORDS, TECHNICIANS_CLASSES, authorise
-from gateway.runtime import decide_fittings
+from gateway.rules.authority import LONGEST_WORDS, MAY, TECHNICIANS_CLASSES, authorise, may
+from gateway.runtime import decide_fittings, decide_school
 from gateway.runtime.decide_alarm import advance
 from gateway.runtime.decide_house import Turn
+from gateway.runtime.decide_points import learn_anew
+from gateway.runtime.decide_remote import stopped
 
 _KINDS = {
     str(stimulus): stimulus
@@ -33,18 +36,32 @@ _BRINGS_BACK = frozenset({Stimulus.UNSHELVE, Stimulus.RETURN_TO_SERVICE})
 
 def command(turn: Turn, asked: Command, tell: Callable[[Reading], None]) -> None:
     """Carry out or refuse one command; the reply is in the decision. tell(reading): takes a derived reading into it."""
+    if refused := stopped(turn, asked):
+        turn.decision.ok, turn.decision.reply = False, refused
+        turn.decision.drafts.append(_audit(turn, asked, asked.target.partition("/")[0]))
+        return
+    if asked.kind == "replay" and asked.command_id:  # delivery, not alarms: whoever hands it in sees to it
+        turn.decision.reply = f"replay done: events for {asked.target} from {asked.value} on are sent again"
+        turn.decision.drafts.append(_audit(turn, asked, "gateway"))
+        return
     if asked.kind == "output":
         _output(turn, asked, tell)
+        return
+    if asked.kind in MAY and asked.kind not in _KINDS and asked.kind != "learn":
+        _of_the_school(turn, asked, tell)
         return
     decision = turn.decision
     stimulus = _KINDS.get(asked.kind)
     point_id, _, alarm_name = asked.target.partition("/")
     point = turn.house.points.get(point_id)
     left_out = ""
-    if stimulus is None:
-        refused = f'"{asked.kind}" is not a command; known: {", ".join(_KINDS)}, output'
+    if stimulus is None and asked.kind != "learn":
+        refused = f'"{asked.kind}" is not a command; known: {", ".join(MAY)}'
     elif point is None:
         refused = f'"{point_id}" is not a point of this site'
+    elif stimulus is None:
+        refused = authorise(asked, point.alarms[0]) if point.alarms else ""
+        refused = refused or learn_anew(turn, point)
     else:
         refused, left_out = _alarms(turn, point, alarm_name, stimulus, asked)
     decision.ok = not refused
@@ -52,9 +69,21 @@ def command(turn: Turn, asked: Command, tell: Callable[[Reading], None]) -> None
     decision.drafts.append(_audit(turn, asked, point_id))
 
 
+def _of_the_school(turn: Turn, asked: Command, tell: Callable[[Reading], None]) -> None:
+    """A command that is about more than one alarm or output."""
+    decision = turn.decision
+    refused = may(asked)
+    if not refused:
+        known = decide_school.act(turn, asked, tell)
+        refused = f"this site has nothing that takes {asked.kind.replace('_', ' ')}" if known is None else known
+    decision.ok = not refused
+    decision.reply = refused or decision.reply or f"{asked.kind} done{': ' if asked.target else ''}{asked.target}"
+    decision.drafts.append(_audit(turn, asked, asked.target.partition("/")[0]))
+
+
 def _output(turn: Turn, asked: Command, tell: Callable[[Reading], None]) -> None:
     spec = turn.house.fittings.outputs.get(asked.target)
-    refused = "" if spec is None else authorise(asked, spec)
+    refused = may(asked) if spec is None else authorise(asked, spec)
     decide_fittings.command(turn.house, asked, turn.now, turn.ids, turn.decision, tell, refused)
 
 
@@ -113,9 +142,13 @@ def _audit(turn: Turn, asked: Command, point_id: str) -> Draft:
         "reason": "" if ok else turn.decision.reply,
         "status": "System",
     }
+    words = (("command_id", asked.command_id), ("value", asked.value))
+    data |= {name: value for name, value in words if value}
     data |= {name: value for name, value in (("why", asked.why[:LONGEST_WORDS]), ("second", asked.second[:80])) if value}
-    if asked.for_s:
+    if asked.for_s and isfinite(asked.for_s):
         data["for_s"] = asked.for_s
+    if asked.points:
+        data["points"] = list(asked.points)
     return Draft(
         id=turn.ids(now.at_ms),
         event_class=EventClass.AUDIT,

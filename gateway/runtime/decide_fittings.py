@@ -64,6 +64,7 @@ def follow(house: House, stimulus: Reading | Tick | OutputDone, now: Now, ids: I
 def order(house: House, asked: Asked, now: Now, ids: Ids, decision: Decision, tell: Tell) -> str:
     """Ask for an output: the one way for persons and linkage. Returns why it was refused, or ''."""
     outputs = _outputs(house, now, decision)
+    decision.asked.append(asked)
     refused = outputs.ask(asked)
     _finish(house, outputs, now, ids, decision, tell)
     return refused
@@ -101,13 +102,17 @@ def _finish(house: House, outputs: Outputs, now: Now, ids: Ids, decision: Decisi
     """Take over what the outputs' look brought."""
     decision.fittings.output_states.update(outputs.changed)
     decision.outputs += outputs.orders
-    decision.drafts += [_output_draft(house, ended, now, ids) for ended in outputs.ended]
+    decision.drafts += [_output_draft(house, ended, now, ids) for ended in outputs.ended if not _goes_without_saying(ended)]
     decision.wake += outputs.wakes()
     for output, state in outputs.changed.items():
         reading, last = state.reading(output, now.now_s), house.readings.get(output)
         if last is None or (last.value, last.quality, last.reason) != (reading.value, reading.quality, reading.reason):
             decision.changed.add(output)
             tell(reading)
+
+
+def _goes_without_saying(ended: Ended) -> bool:
+    return ended.asked.quiet and ended.result is Result.DONE
 
 
 def _output_draft(house: House, ended: Ended, now: Now, ids: Ids) -> Draft:
@@ -140,7 +145,7 @@ def _door(
     house: House, door: DoorSpec, reading: Reading | None, now: Now, ids: Ids, decision: Decision, tell: Tell, outputs: Outputs
 ) -> None:
     before = house.fittings.door_states.get(door.id, DoorState())
-    out = doors.step(door, before, reading, now, house.timetable.zone)
+    out = doors.step(door, before, reading, now, house.timetable)
     decision.fittings.door_states[door.id] = out.state
     decision.drafts += [_access_draft(door, said, now, ids) for said in out.said]
     for derived in out.readings:
@@ -150,7 +155,7 @@ def _door(
     if (before.open, before.forced, before.held, before.leave_s) != (after.open, after.forced, after.held, after.leave_s):
         decision.marks[door.id] = after.to_keep(door, now)
         decision.lasting = True
-    if out.unlock and door.lock:
+    if out.unlock and door.lock and outputs.on_until_s(door.lock) < now.now_s + door.unlock_s:  # else the end of the pulse would lock it
         outputs.ask(Asked(door.lock, True, f"door {door.id}", "door", "rule", door.unlock_s))
 
 

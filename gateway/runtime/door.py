@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.contract.canonical import canonical
-from gateway.core.commands import Command
+from gateway.core.commands import Command, Photographed
 from gateway.core.errors import BadMessage, DoorRefused
 from gateway.core.reading import Quality, Reading
 from gateway.core.wire import Exchange, Outcome, WireClass
@@ -31,6 +31,7 @@ MAX_LINE_BYTES = 256_000
 MAX_DETAIL_BYTES = 4_000
 MAX_WORD = 120  # characters of a command's name or target; a point's id has 48
 MAX_REASON = 200
+MAX_POINTS = 500  # that one command is about
 FIGURES = ("frame_age_s", "judged", "inferences", "looking_s")
 READS = frozenset({1, 2, 3, 4})
 READ_BYTES = 5
@@ -53,6 +54,7 @@ class Door:
     """Serves the socket. push: takes readings; act: takes a command, gives (ok, text).
 
     pictures: operation -> what it answers (`status`, `cards`). submit: sends one request on a bus, None when there is no such polled bus.
+    wanted: the pictures of cameras that are awaited, told to vision with every answer; photographed: takes what became of one.
     """
 
     def __init__(
@@ -70,8 +72,11 @@ class Door:
         self._act = act
         self._pictures = pictures
         self._submit = submit
+        self.explain: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]] = _nothing_to_explain
         self._visitors: set[asyncio.StreamWriter] = set()
         self.vision = VisionWord()
+        self.wanted: Callable[[], list[dict[str, Any]]] = list
+        self.photographed: Callable[[Photographed], None] = lambda found: None
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -107,6 +112,8 @@ class Door:
             if uid not in (0, os.getuid()):
                 raise DoorRefused(f"user {uid} may not use this socket")
             request = _request(line)
+            if request.get("op") == "explain":
+                return {"ok": True, "explain": await self.explain(request)}
             return await self._read(request) if request.get("op") == "read" else self._handle(request, uid)
         except DoorRefused as refused:
             return {"ok": False, "error": str(refused)}
@@ -115,10 +122,14 @@ class Door:
         operation = request.get("op")
         if operation in ("hello", "alive"):
             self._note_vision(request)
-            return {"ok": True}
+            return self._to_vision(request)
         if operation == "readings":
             self._note_vision({"who": "vision"})
             self._push(self._readings(request.get("readings")))
+            return self._to_vision({})
+        if operation == "picture":
+            self._note_vision({"who": "vision"})
+            self.photographed(_photographed(request))
             return {"ok": True}
         if isinstance(operation, str) and operation in self._pictures:
             return {"ok": True, operation: self._pictures[operation]()}
@@ -126,7 +137,7 @@ class Door:
             ok, text = self._act(_command(request, uid))
             return {"ok": ok, "text": text} if ok else {"ok": False, "error": text}
         raise DoorRefused(
-            f"{_shown(operation)} is not known here; known: hello, alive, readings, command, read, {', '.join(self._pictures)}"
+            f"{_shown(operation)} is not known here; known: hello, alive, readings, picture, command, read, {', '.join(self._pictures)}"
         )
 
     async def _read(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -166,6 +177,11 @@ class Door:
             if isinstance(camera, str) and camera in self._camera_points and all(map(_is_number, numbers.values())):
                 self.vision.cameras[camera] = {name: float(value) for name, value in numbers.items()}  # type: ignore[arg-type]
 
+    def _to_vision(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Done; and what vision shall do."""
+        wanted = self.wanted() if request.get("who", "vision") == "vision" else []
+        return {"ok": True, "pictures": wanted} if wanted else {"ok": True}
+
     def _readings(self, items: object) -> list[Reading]:
         if not isinstance(items, list):
             raise DoorRefused("readings must be a list")
@@ -192,6 +208,10 @@ class Door:
                 raise DoorRefused(f"{point}: reason must be text")
             out.append(Reading(point, value, quality, reason[:200], float(at_s), detail))
         return out
+
+
+async def _nothing_to_explain(request: dict[str, Any]) -> dict[str, Any]:
+    raise DoorRefused("explain is not known here")
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes | None:
@@ -224,6 +244,22 @@ def _request(line: bytes) -> dict[str, Any]:
     return request
 
 
+def _photographed(request: dict[str, Any]) -> Photographed:
+    picture, failure, sha256 = (request.get(name, "") for name in ("picture", "failure", "sha256"))
+    size_bytes, captured_s = request.get("bytes", 0), request.get("captured_s", 0.0)
+    if not isinstance(picture, str) or not isinstance(failure, str) or not (failure or _is_sha256(sha256)):
+        raise DoorRefused("a picture needs `picture`, and `sha256` (64 hex digits) or `failure`")
+    if not failure and not (_is_number(size_bytes) and size_bytes > 0 and _is_number(captured_s) and 0 < captured_s <= time.monotonic()):
+        raise DoorRefused("a picture has `bytes` and `captured_s`, a monotonic time in the past")
+    if failure:
+        return Photographed(picture[:MAX_WORD], failure[:MAX_REASON])
+    return Photographed(picture[:MAX_WORD], "", str(sha256), int(size_bytes), float(captured_s))
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and not set(value) - set("0123456789abcdef")
+
+
 def _command(request: dict[str, Any], uid: int) -> Command:
     kind, target, by, value, why, second = (request.get(name) or "" for name in ("command", "target", "by", "value", "why", "second"))
     words = (kind, target, by, value, why, second)
@@ -232,6 +268,9 @@ def _command(request: dict[str, Any], uid: int) -> Command:
         raise DoorRefused("a command needs `command`, `target` and perhaps `by`, `value`, `why` and `second`, all of them text")
     if max(map(len, (kind, target, value))) > MAX_WORD:
         raise DoorRefused(f"`command`, `target` and `value` have at most {MAX_WORD} characters")
+    points = request.get("points") or []
+    if not isinstance(points, list) or len(points) > MAX_POINTS or not all(isinstance(p, str) and len(p) <= MAX_WORD for p in points):
+        raise DoorRefused(f"`points` is a list of at most {MAX_POINTS} ids")
     if not _is_number(for_s):
         raise DoorRefused("`for_s` is a number of seconds")
     try:
@@ -248,6 +287,7 @@ def _command(request: dict[str, Any], uid: int) -> Command:
         why=why[:MAX_REASON],
         for_s=float(for_s),
         second=second[:80],
+        points=tuple(points),
     )
 
 

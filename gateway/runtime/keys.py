@@ -101,9 +101,23 @@ def load_reader_key(path: Path) -> bytes:
     raise KeyRefused(f"{path} does not hold a key of {READER_KEY_HEX} hex digits")
 
 
+def read_secret(path: Path) -> bytes:
+    """The content of a key or password file that only its owner can read. Raises KeyRefused, OSError."""
+    _refuse_open(path)
+    return path.read_bytes()
+
+
 def _refuse_open(path: Path) -> None:
-    if path.stat().st_mode & 0o077:
+    """systemd gives the service its credentials through an ACL, whose mask shows as group bits; its folder is closed to others."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    others = 0o007 if credentials and path.is_relative_to(credentials) else 0o077
+    if path.stat().st_mode & others:
         raise KeyRefused(f"{path} can be read by others; expected mode 0600: chmod 600 {path}")
+
+
+def keep_secret(path: Path, secret: bytes) -> None:
+    """Store a key: whole or not at all, mode 0600. Raises OSError."""
+    _store(path, secret)
 
 
 def _make(path: Path) -> None:
@@ -111,7 +125,7 @@ def _make(path: Path) -> None:
 
 
 def _store(path: Path, secret: bytes) -> None:
-    new = path.with_suffix(".new")
+    new = path.with_name(f"{path.name}.new")
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         os.write(fd, secret)

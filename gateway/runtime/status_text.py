@@ -8,8 +8,10 @@ from typing import Any
 def lines(status: dict[str, Any]) -> list[str]:
     """Lines of one screen; the most urgent first."""
     out = [f"{status['source']}  version {status['version']}  up {_ago(status['up_s'])}  clock {status['clock']}"]
+    out += _modes(status["modes"])
     out += _alarms("ALARMS", status["alarms"]) + _alarms("FAULTS", status["faults"])
     out += _aside(status["set_aside"])
+    out += duty_lines(status.get("duties", []))
     if not status["alarms"] and not status["faults"]:
         out.append("no alarms, no faults")
     for path in status["paths"]:
@@ -40,6 +42,34 @@ def _alarms(title: str, items: list[dict[str, Any]]) -> list[str]:
         return []
     rows = [f"  {item['since']}  {item['alarm']}  {item['state']}  {item['zh']}  {item['en']}  {item['reason']}".rstrip() for item in items]
     return [f"{title} ({len(items)})", *rows]
+
+
+def duty_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """Where the duties of people stand: who is on post or on duty, and what is due."""
+    if not rows:
+        return []
+    out = [f"DUTIES ({len(rows)})"]
+    for row in rows:
+        done = f", today {row['done']} of {row['of']}" if row["of"] else f", today {row['done']}" if row["done"] else ""
+        who = f", {row['who']}" if row["who"] and row["rule"] != "shift" else ""
+        out.append(f"  {row['duty']}  {row['state']}{who}{done}  {row['zh']}  {row['en']}")
+    return out
+
+
+_MODES = {"drill": ("演练", "DRILL"), "test": ("报警测试", "WALK TEST"), "maintenance": ("检修", "MAINTENANCE")}
+
+
+def _modes(items: list[dict[str, Any]]) -> list[str]:
+    """A banner for each drill, test and maintenance: until it ends, alarms of its points may not be meant."""
+    out = []
+    for item in items:
+        zh, en = _MODES[item["kind"]]
+        drill = f" ({item['drill']})" if "drill" in item else ""
+        ends = "ends in" if item["state"] == "running" else "announced, begins in"
+        passed = ", passed" if item.get("passed") else ""
+        why = f", {item['why']}" if item["why"] else ""
+        out.append(f"*** {en} {zh}{drill}: {ends} {_ago(item['left_s'])}, by {item['by']}{why}{passed}: {', '.join(item['points'])} ***")
+    return out
 
 
 def _aside(items: list[dict[str, Any]]) -> list[str]:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import resource
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway import __version__
 from gateway.alarm.machine import ACTIVE, STANDING, UNACKED, State
 from gateway.alarm.measures import STALE_S
 from gateway.contract.envelope import rfc3339
+from gateway.core.points import TESTS_POINT
 from gateway.core.reading import Quality
 from gateway.metrics.exporter import Exporter, Sample
+from gateway.rules.modes import MODES
+from gateway.runtime import mode_book
 from gateway.runtime.decide_alarm import aside_data
+from gateway.runtime.decide_tests import walk_tests
+from gateway.runtime.duties import duties
 
 if TYPE_CHECKING:
     from gateway.runtime.daemon import Daemon
+    from gateway.uplink.link import Link
 
 _STATES = tuple(map(str, State))
 
@@ -25,11 +32,14 @@ _STATES = tuple(map(str, State))
 def fill(exporter: Exporter, daemon: Daemon) -> None:
     """Add every family."""
     add = exporter.add
-    house, outbox, link, writer = daemon.house, daemon.outbox, daemon.link, daemon.writer
+    house, outbox, uplink, writer = daemon.house, daemon.outbox, daemon.uplink, daemon.writer
     points = {point.id: point for point in house.points.values() if not point.quiet}
 
     def one(value: float) -> list[Sample]:
         return [({}, value)]
+
+    def links(read: Callable[[Link], float]) -> list[Sample]:
+        return [({"path": path}, float(read(link))) for path, link in uplink.links.items()]
 
     def point_states() -> Iterator[Sample]:
         for point in points.values():
@@ -107,6 +117,8 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
         lambda: one(house.measures.rate(time.monotonic())))  # fmt: skip
     add("gw_alarm_top", "gauge", "The ten points announced most often since the start.", ("point",),
         lambda: [({"point": point}, float(count)) for point, count in house.measures.top()])  # fmt: skip
+    add("gw_alarm_escalations", "counter", "Alarms that nobody had taken in time, by class and by who was told then.", ("class", "to"),
+        lambda: [({"class": c, "to": to}, n) for (c, to), n in list(daemon.response.escalations.items())])  # fmt: skip
     add("gw_readings", "counter", "Readings taken from lines and cameras.", (), lambda: one(daemon.conveyor.counts.readings))
     add("gw_early_alarms", "counter", "Alarms sent from memory because the journal refused.", (), lambda: one(daemon.conveyor.counts.early))
     add("gw_outbox_depth", "gauge", "Events in memory that await receipts.", (), lambda: one(len(outbox)))
@@ -117,19 +129,45 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
     add("gw_resent", "counter", "Events sent again under the same id.", (), lambda: one(outbox.counts.resent))
     add("gw_receipts", "counter", "Receipts that settled an event.", ("result",),
         lambda: [({"result": "received"}, outbox.counts.received), ({"result": "unusable"}, outbox.counts.unusable)])  # fmt: skip
-    add("gw_bad_receipts", "counter", "Receipts that were not believed.", (), lambda: one(link.counts.bad_receipts))
+    add("gw_bad_receipts", "counter", "Receipts that were not believed.", (), lambda: one(uplink.receipts.bad))
+    add("gw_remote_commands", "counter", "Signed commands over MQTT by result, refused ones by reason.", ("result",),
+        lambda: [({"result": result}, n) for result, n in sorted(daemon.commands.counts.items())])  # fmt: skip
     add("gw_puback", "counter", "The broker's answers by reason code.", ("code",),
         lambda: [({"code": f"0x{code:02x}"}, n) for code, n in sorted(outbox.counts.pubacks.items())])  # fmt: skip
-    add("gw_link_up", "gauge", "1 while the path has a session.", ("path",), lambda: [({"path": daemon.path_id}, float(link.counts.up))])
-    add("gw_link_connects", "counter", "Sessions opened.", ("path",), lambda: [({"path": daemon.path_id}, link.counts.connects)])
-    add("gw_link_losses", "counter", "Sessions lost.", ("path",), lambda: [({"path": daemon.path_id}, link.counts.losses)])
-    add("gw_link_last_ack_timestamp_seconds", "gauge", "Unix time of the broker's last acknowledgement.", ("path",),
-        lambda: [({"path": daemon.path_id}, link.counts.last_ack_at_s)])  # fmt: skip
+    for family, kind, text, read in (
+        ("gw_link_up", "gauge", "1 while the path has a session.", lambda link: link.counts.up),
+        ("gw_link_carries", "gauge", "1 for the path on which everything goes that does not go on both.",
+         lambda link: uplink.carries(link.path)),
+        ("gw_link_connects", "counter", "Sessions opened.", lambda link: link.counts.connects),
+        ("gw_link_losses", "counter", "Sessions lost.", lambda link: link.counts.losses),
+        ("gw_link_published", "counter", "Events handed to the path's broker, resends included.", lambda link: link.lane.sent),
+        ("gw_link_in_flight", "gauge", "Events sent on the path and not acknowledged by its broker.",
+         lambda link: len(link.lane.in_flight)),
+        ("gw_link_held_topics", "gauge", "Topics that the path's broker refuses.", lambda link: len(link.lane.holds)),
+        ("gw_link_deaf", "gauge", "1 while a message sent on the path alone had no receipt, and none since.", lambda link: link.lane.deaf),
+        ("gw_link_rival", "gauge", "1 while another device seems to use the path's client id.", lambda link: bool(link.patience.rival)),
+        ("gw_link_last_ack_timestamp_seconds", "gauge", "Unix time of the broker's last acknowledgement of an event.",
+         lambda link: link.counts.last_ack_at_s),
+    ):  # fmt: skip
+        add(family, kind, text, ("path",), partial(links, read))
+    add("gw_link_ends", "counter", "Sessions and attempts that ended, by trouble.", ("path", "trouble"),
+        lambda: [({"path": p, "trouble": t}, n) for p, link in uplink.links.items() for t, n in link.counts.ends.items()])  # fmt: skip
+    add("gw_certificate_expires_timestamp_seconds", "gauge", "Unix time at which the first certificate of a path expires.", ("path",),
+        lambda: [({"path": name}, end_s) for name, w in daemon.wallets.items() if (end_s := w.expires_s()) is not None])  # fmt: skip
     add("gw_journal_commits", "counter", "Transactions written.", (), lambda: one(writer.counts.commits))
     add("gw_journal_events", "counter", "Events sealed.", (), lambda: one(writer.counts.events))
     add("gw_journal_refusals", "counter", "Commits that the disk refused.", (), lambda: one(writer.counts.refusals))
     add("gw_journal_commit_seconds", "counter", "Time spent in commits.", (), lambda: one(writer.counts.commit_s_sum))
     add("gw_journal_slowest_commit_seconds", "gauge", "Longest commit since the start.", (), lambda: one(writer.counts.commit_s_max))
+    add("gw_journal_replacements", "counter", "Damaged files set aside while the daemon ran.", (), lambda: one(writer.counts.replacements))
+    add("gw_journal_bytes", "gauge", "Bytes that each event class takes in the journal.", ("class",),
+        lambda: [({"class": name}, float(size)) for name, size in sorted(daemon.care.keeper.bytes.copy().items())])  # fmt: skip
+    add("gw_journal_removed", "counter", "Events removed by the storage budget.", (), lambda: one(daemon.care.keeper.removed))
+    add("gw_journal_dropped", "counter", "Of these, events that nobody had received.", (), lambda: one(daemon.care.keeper.dropped))
+    add("gw_journal_reserve_held", "gauge", "1 while the reserve for a full disk is there.", (),
+        lambda: one(float(daemon.care.reserve.held())))  # fmt: skip
+    add("gw_journal_longest_care_seconds", "gauge", "Longest step of care, for which an alarm may have waited.", (),
+        lambda: one(writer.counts.care_s_max))  # fmt: skip
     add("gw_journal_queue_depth", "gauge", "Batches that wait for the disk.", (), lambda: one(writer.depth()))
     add("gw_storage_written_bytes", "counter", "Bytes that this process caused to be written.", (), lambda: one(_written_bytes()))
     add("gw_bus_transactions", "counter", "Requests on a line by result.", ("line", "result"), transactions)
@@ -156,7 +194,8 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
         lambda: figures("judged"))  # fmt: skip
     add("gw_inferences", "counter", "Pictures that the model looked at.", ("camera",), lambda: figures("inferences"))
     add("gw_inference_seconds", "counter", "Time spent judging pictures.", ("camera",), lambda: figures("looking_s"))
-    add("gw_mode", "info", "Operating mode; other modes than normal are not in this version.", (), lambda: [({"mode": "normal"}, 1.0)])
+    add("gw_mode", "gauge", "Points that are in a drill, a walk test or maintenance.", ("mode",), lambda: points_in_modes(daemon))
+    add("gw_walk_tests_due", "gauge", "Points whose walk test is overdue.", (), lambda: one(overdue_tests(daemon)))
     add("gw_task_crashes", "counter", "Crashes of supervised tasks.", ("task",),
         lambda: [({"task": n}, h.crashes) for n, h in list(daemon.supervisor.health.items())])  # fmt: skip
     add("gw_resident_memory_bytes", "gauge", "Resident memory of the daemon.", (), lambda: one(_resident_bytes()))
@@ -179,6 +218,37 @@ def cards(daemon: Daemon) -> list[dict[str, str]]:
     ]
 
 
+def points_in_modes(daemon: Daemon) -> list[Sample]:
+    """How many points are in each mode but normal; those of a drill that is only announced are not."""
+    counts = Counter(dict.fromkeys(MODES, 0))
+    for run in list(daemon.house.modes.runs):
+        if run.begun:
+            counts[run.mode] += len(run.points)
+    return [({"mode": mode}, float(count)) for mode, count in counts.items()]
+
+
+def overdue_tests(daemon: Daemon) -> float:
+    """How many points have a walk test that is overdue, as last looked at."""
+    reading = daemon.house.readings.get(TESTS_POINT)
+    return 0.0 if reading is None or reading.value is None else float(reading.value)
+
+
+def modes(daemon: Daemon) -> list[dict[str, Any]]:
+    """Drills, tests and maintenance with who opened them and why; this does not leave the gateway."""
+    runs, now = daemon.house.modes.runs, daemon.clock.now()
+    return [row | {"by": run.by, "why": run.why} for row, run in zip(mode_book.told(runs, now), runs, strict=True)]
+
+
+def drills(daemon: Daemon) -> list[dict[str, Any]]:
+    """The reports of the last drills, newest last."""
+    return list(daemon.house.modes.reports)
+
+
+def tests(daemon: Daemon) -> list[dict[str, Any]]:
+    """The walk tests of all points: when each is due, and how the last one ended."""
+    return walk_tests(daemon.house, daemon.clock.now())
+
+
 def stale(daemon: Daemon) -> Iterator[str]:
     """Alarms whose cause has been there for more than a day."""
     before_ms = time.time() * 1000 - STALE_S * 1000
@@ -189,7 +259,7 @@ def stale(daemon: Daemon) -> Iterator[str]:
 
 def status(daemon: Daemon) -> dict[str, Any]:
     """Answer to `campus-gateway status`."""
-    house, link = daemon.house, daemon.link
+    house = daemon.house
     now = daemon.clock.now()
 
     def aside() -> Iterator[dict[str, Any]]:
@@ -233,14 +303,21 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "metrics": daemon.metrics_url,
         "paths": [
             {
-                "id": daemon.path_id,
+                "id": path.id,
                 "up": link.counts.up,
+                "carries": daemon.uplink.carries(path.id),
                 "losses": link.counts.losses,
                 "reason": link.counts.reason,
-                "broker": daemon.broker,
+                "broker": path.url,
             }
+            for path in daemon.settings.site.uplink.paths
+            for link in [daemon.uplink.links[path.id]]
         ],
-        "outbox": {"depth": len(daemon.outbox), "in_flight": daemon.outbox.in_flight, "held_topics": sorted(daemon.outbox.holds)},
+        "outbox": {
+            "depth": len(daemon.outbox),
+            "in_flight": daemon.outbox.in_flight,
+            "held_topics": sorted("/".join(held) for held in daemon.outbox.holds),
+        },
         "journal": {
             "epoch": daemon.board.newest[0],
             "sequence": daemon.board.newest[1],
@@ -252,6 +329,8 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "alarms": list(alarms(False)),
         "faults": list(alarms(True)),
         "set_aside": list(aside()),
+        "modes": modes(daemon),
+        "duties": duties(house, now),
         "measures": {
             "alarms_in_ten_minutes": house.measures.rate(now.now_s),
             "stale": list(stale(daemon)),

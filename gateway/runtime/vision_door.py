@@ -26,13 +26,23 @@ class VisionDoor:
     """Keeps the newest reading of each point, sends what changes, tells all again to a daemon that has come back."""
 
     def __init__(self, path: str, figures: Callable[[], list[dict[str, Any]]] = list) -> None:
-        """figures: what to tell of each camera with each sign of life, for the daemon's metrics."""
+        """figures: what to tell of each camera with each sign of life, for the daemon's metrics.
+
+        wanted(pictures): called with each answer that names pictures of cameras that the daemon awaits.
+        """
         self._path = path
         self.figures = figures
         self._newest: dict[str, Reading] = {}
         self._waiting: deque[Reading] = deque(maxlen=MOST_WAITING)
         self._wake = asyncio.Event()
         self._there: bool | None = None
+        self._told: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
+        self.wanted: Callable[[list[dict[str, Any]]], None] = lambda pictures: None
+
+    def tell(self, request: dict[str, Any]) -> None:
+        """Queues a request of another kind: what became of a picture."""
+        self._told.append(request)
+        self._wake.set()
 
     def put(self, readings: Iterable[Reading]) -> None:
         """Queues those readings whose value, quality, reason or count differs from what was said last."""
@@ -63,24 +73,39 @@ class VisionDoor:
             await asyncio.sleep(AGAIN_S)
 
     async def _speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _ask(reader, writer, {"op": "hello", "who": "vision"})
+        self._hear(await _ask(reader, writer, {"op": "hello", "who": "vision"}))
         self._mark(True, "")
         self._waiting.clear()
         self._waiting.extend(self._newest.values())
         while True:
-            if not self._waiting:
+            if not self._waiting and not self._told:
                 self._wake.clear()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(ALIVE_S):
                         await self._wake.wait()
-            if self._waiting:
+            if self._told:
+                await self._send_told(reader, writer)
+            elif self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_IN_A_LINE))]
                 try:
-                    await _ask(reader, writer, {"op": "readings", "readings": [to_line(reading) for reading in batch]})
+                    self._hear(await _ask(reader, writer, {"op": "readings", "readings": [to_line(reading) for reading in batch]}))
                 except DoorRefused as error:  # the others' readings must still go out
                     log.error("%s (%s)", error, ", ".join(reading.point for reading in batch))
             else:
-                await _ask(reader, writer, {"op": "alive", "cameras": self.figures()})
+                self._hear(await _ask(reader, writer, {"op": "alive", "cameras": self.figures()}))
+
+    async def _send_told(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One of them; it is kept until the daemon has answered, so that a restart of the daemon does not lose it."""
+        try:
+            await _ask(reader, writer, self._told[0])
+        except DoorRefused as error:
+            log.error("%s", error)
+        self._told.popleft()
+
+    def _hear(self, answer: dict[str, Any]) -> None:
+        wanted = answer.get("pictures")
+        if isinstance(wanted, list):
+            self.wanted([item for item in wanted if isinstance(item, dict)])
 
     def _mark(self, there: bool, reason: str) -> None:
         if there != self._there:
@@ -100,7 +125,7 @@ def to_line(reading: Reading) -> dict[str, Any]:
     }
 
 
-async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: dict[str, Any]) -> None:
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: dict[str, Any]) -> dict[str, Any]:
     writer.write(json.dumps(request, ensure_ascii=False).encode() + b"\n")
     async with asyncio.timeout(ANSWER_S):
         await writer.drain()
@@ -108,6 +133,7 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reque
     answer = json.loads(line)
     if not isinstance(answer, dict) or answer.get("ok") is not True:
         raise DoorRefused(f"the daemon refuses {request['op']}: {answer.get('error') if isinstance(answer, dict) else answer}")
+    return answer
 
 
 def _said(reading: Reading) -> tuple[object, ...]:

@@ -6,12 +6,14 @@ Nothing here waits: the caller hands in pictures and times, so that a clip gives
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.site import Camera, Site
+from gateway.config.roles import ROLES
+from gateway.config.site import Camera, PointSettings, Site
 from gateway.core.reading import Quality, Reading
 from gateway.vision import motion, presence, tracks, zones
 from gateway.vision.picture import to_bgr
@@ -35,12 +37,22 @@ class Seen(Protocol):
     def luma(self) -> Bytes: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The points of one zone for which a person must stay equally long. counting: those that show how many, the others whether."""
+
+    zone: str
+    dwell_s: float
+    points: tuple[str, ...]
+    counting: frozenset[str]
+
+
 class Eye:
     """State of one camera. detect: BGR picture -> boxes (N, 4) xyxy in pixels, scores (N,). start, keep: scores of its model."""
 
     def __init__(self, camera: Camera, site: Site, detect: Callable[[Bytes], tuple[Floats, Floats]], start: float, keep: float) -> None:
         self._zones = camera.zones
-        self._points = points_of(camera, site)
+        self._watches = watches_of(camera, site)
         self._detect = detect
         self._start, self._keep = start, keep
         self.looked = 0
@@ -51,7 +63,7 @@ class Eye:
         """After blindness: who was there before is unknown now."""
         self._gate = motion.Gate()
         self._tracks = tracks.Tracks()
-        self._presence = {zone.id: presence.Presence() for zone in self._zones}
+        self._presence = {(watch.zone, watch.dwell_s): presence.Presence() for watch in self._watches}
 
     def look(self, picture: Seen) -> list[Reading]:
         """One reading for each point of this camera, dated by the picture's capture. Raises ModelRefused when the model fails."""
@@ -73,11 +85,33 @@ class Eye:
                 for track, within in zip(people, zones.inside(feet, zone.polygon), strict=True)
                 if within
             }
-            now = presence.step(self._presence[zone.id], standing, at_s, zone.dwell_s)
-            self._presence[zone.id] = now
-            detail: dict[str, Any] = {"confidence": round(now.confidence, 2), "count": now.count}
-            readings += [Reading(point, now.occupied, now_s=at_s, detail=detail) for point in self._points[zone.id]]
+            for watch in self._watches:
+                if watch.zone == zone.id:
+                    readings += self._stands(watch, standing, at_s)
         return readings
+
+    def _stands(self, watch: Watch, standing: dict[int, presence.Standing], at_s: float) -> list[Reading]:
+        now = presence.step(self._presence[watch.zone, watch.dwell_s], standing, at_s, watch.dwell_s)
+        self._presence[watch.zone, watch.dwell_s] = now
+        detail: dict[str, Any] = {"confidence": round(now.confidence, 2), "count": now.count}
+        return [Reading(point, now.count if point in watch.counting else now.occupied, now_s=at_s, detail=detail) for point in watch.points]
+
+
+def watches_of(camera: Camera, site: Site) -> list[Watch]:
+    """What is looked for in each zone of a camera; a zone without points is looked at as well, for its own time."""
+    watches = []
+    for zone in camera.zones:
+        points = [point for point in site.points if (point.camera, point.zone) == (camera.id, zone.id)]
+        for dwell_s in dict.fromkeys([zone.dwell_s, *(dwell_of(point, zone.dwell_s) for point in points)]):
+            here = [point for point in points if dwell_of(point, zone.dwell_s) == dwell_s]
+            counting = frozenset(point.id for point in here if "measurement" in ROLES[point.role].kinds)
+            watches.append(Watch(zone.id, dwell_s, tuple(point.id for point in here), counting))
+    return watches
+
+
+def dwell_of(point: PointSettings, zone_s: float) -> float:
+    """Seconds that a person must stay for this point: its own, its role's, or those of the zone."""
+    return point.dwell_s if point.dwell_s is not None else ROLES[point.role].dwell_s or zone_s
 
 
 def points_of(camera: Camera, site: Site) -> dict[str, list[str]]:

@@ -17,16 +17,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from drivers.camera import Camera as Driver
 from drivers.camera_memory import Frame
 from gateway.config.load import load_site
-from gateway.config.settings import ConfigRefused
+from gateway.config.settings import EVIDENCE_NAME, ConfigRefused
 from gateway.config.site import Camera, Site
 from gateway.core.errors import ModelRefused
 from gateway.core.reading import Reading
 from gateway.runtime.vision_door import VisionDoor
+from gateway.runtime.vision_evidence import Evidence
 from gateway.runtime.vision_eye import Eye, blind_readings
 from models.runner import Detector, load
 
@@ -34,6 +36,7 @@ NICE = 10
 OVERDUE_S = 5.0  # pictures come, but none was judged for so long
 MODEL_AGAIN_S = 60.0
 TICK_S = 0.25
+NEW_S = 1.0  # a picture that is kept as evidence shows the present
 _PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
@@ -51,6 +54,7 @@ class _Sight:
     judged_s: float
     eye: Eye | None = None
     picture: Frame | None = None
+    newest: Frame | None = None
     blind: str = field(default="", compare=False)
     seen_s: float = 0.0
     judged: int = 0
@@ -58,14 +62,18 @@ class _Sight:
 
 
 class Vision:
-    """All cameras of a site, one model, one worker thread."""
+    """All cameras of a site, one model, one worker thread. evidence: folder of the pictures that the daemon asks for."""
 
-    def __init__(self, site: Site, door: VisionDoor, loader: Callable[[], Detector], now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, site: Site, door: VisionDoor, loader: Callable[[], Detector], evidence: Path, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._site, self._door, self._loader, self._now = site, door, loader, now
         self._sights = [_Sight(camera, Driver(camera, now=now), now()) for camera in site.cameras]
         self._fresh = asyncio.Event()
         self._refused = ""
         door.figures = self.figures
+        self._evidence = Evidence(evidence, self.newest, door.tell, now)
+        door.wanted = self._evidence.wanted
 
     def figures(self) -> list[dict[str, Any]]:
         """Of each camera: age of its newest picture in seconds (-1 before the first), pictures judged, inferences, seconds spent."""
@@ -81,18 +89,29 @@ class Vision:
             for sight in self._sights
         ]
 
+    def newest(self, camera: str) -> Frame | None:
+        """The newest picture of a camera; None while it is blind or its last one is no longer new. The model need not be there."""
+        now_s = self._now()
+        for sight in self._sights:
+            if sight.settings.id == camera and sight.newest is not None and not sight.driver.blind(now_s):
+                old_s = max(NEW_S, 2 / sight.settings.analysed_fps)
+                return sight.newest if now_s - sight.newest.captured_s <= old_s else None
+        return None
+
     async def run(self) -> None:
         """Sees until it is cancelled."""
         with ThreadPoolExecutor(1, thread_name_prefix="infer") as worker:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._door.run(), name="door")
                 group.create_task(self._keep_watch(), name="watch")
+                group.create_task(self._evidence.run(), name="evidence")
                 for sight in self._sights:
                     group.create_task(sight.driver.run(self._taker(sight)), name=f"driver:{sight.settings.id}")
                 group.create_task(self._see(worker), name="see")
 
     def _taker(self, sight: _Sight) -> Callable[[Frame], None]:
         def take(picture: Frame) -> None:
+            sight.newest = picture
             sight.picture = picture  # newest wins: one that was not judged in time is left out
             sight.seen_s = picture.captured_s
             self._fresh.set()
@@ -173,7 +192,8 @@ async def run_vision(site: Site, door_path: str) -> None:
     """Sees for the daemon whose control socket is at `door_path`, until cancelled. Paths of credentials files are absolute here."""
     door = VisionDoor(door_path)
     settings = site.vision
-    await Vision(site, door, lambda: load(settings.model, threads=settings.threads, input_width_px=settings.input_width_px)).run()
+    evidence = Path(door_path).parent / EVIDENCE_NAME
+    await Vision(site, door, lambda: load(settings.model, threads=settings.threads, input_width_px=settings.input_width_px), evidence).run()
 
 
 def main(site_path: str, door_path: str | None = None, parent: int | None = None) -> int:
