@@ -164,19 +164,22 @@ def rig(
     protocol: str = "3.1.1",
     uplink: str = "",
     path: str = "",
+    second: str = "",
+    key: str = "",
     centre: tuple[str, ...] | None = (),
     environment: dict[str, str] | None = None,
     school: bool = True,
 ) -> Iterator[Rig]:
     """A running gateway with its field and centre. field_text: buses, devices and points in TOML.
 
-    uplink, path: further keys of [uplink] and of its path. centre: further arguments of `campus-centre run`, None for no centre.
+    uplink, path, key: further keys of [uplink], of its path and of the centre's key. second: another path, as a TOML table.
+    centre: further arguments of `campus-centre run`, None for no centre.
     """
-    key = folder / "centre.jwk"
+    centre_key = folder / "centre.jwk"
     made = subprocess.run(
-        [sys.executable, "-m", "simulators.centre", "keygen", "--id", "police", str(key)], capture_output=True, check=True
+        [sys.executable, "-m", "simulators.centre", "keygen", "--id", "police", str(centre_key)], capture_output=True, check=True
     )
-    public = _public(made.stdout, key)
+    public = _public(made.stdout, centre_key)
     site = folder / "site.toml"
     _profiles(folder)
     site.write_text(
@@ -188,10 +191,10 @@ name = "验证学校"
 state_dir = "state"
 [uplink]
 {uplink}
-paths = [{{ url = "{broker_url}", protocol = "{protocol}"{path} }}]
+paths = [{{ url = "{broker_url}", protocol = "{protocol}"{path} }}{", " if second else ""}{second}]
 [[uplink.recipients]]
 id = "police"
-keys = [{{ kid = "{public["kid"]}", x = "{public["x"]}" }}]
+keys = [{{ kid = "{public["kid"]}", x = "{public["x"]}"{key} }}]
 [places]
 gate = {{ name = "校门", name_en = "gate", type = "gate" }}
 [metrics]

@@ -128,11 +128,10 @@ class PtyWire(threading.Thread):
                 reply = bytearray(device.noise + body + crc(body))
                 if device.garble:
                     reply[-3] ^= 0x10
-                for at in range(0, len(reply), 3):
-                    os.write(self.master, bytes(reply[at : at + 3]))
-                if device.twice:
-                    os.write(self.master, bytes(reply))
-                replied_s = time.monotonic()
+                pieces = [bytes(reply[at : at + 3]) for at in range(0, len(reply), 3)] + [bytes(reply)] * device.twice
+                for piece in pieces:
+                    replied_s = time.monotonic()  # before the write: a master cannot have read it sooner, however busy the machine
+                    os.write(self.master, piece)
 
     def babble(self, noise: bytes) -> None:
         os.write(self.master, noise)

@@ -13,14 +13,14 @@ from gateway.core.ids import EventIds
 from gateway.core.outputs import Confirm, OutputDone, OutputOrder, OutputSpec
 from gateway.core.points import AlarmSpec, Contact, Draft, EventClass, Latch, NotGood, Point, Text
 from gateway.core.reading import Now, Quality, Reading, Value
-from gateway.rules.timetable import Timetable
+from gateway.rules.calendar import SchoolCalendar
 from gateway.runtime.decide import Decision, House, Stimuli, decide
 from gateway.runtime.fittings import Fittings
 
 FRIDAY_16H_MS = round(datetime.fromisoformat("2026-11-20T16:00:00+08:00").timestamp() * 1000)
 TEACHER, STRANGER = "11aa22bb33cc44dd", "0123456789abcdef"
 NAME = Text("东门", "East door")
-TIMETABLE = Timetable(ZoneInfo("Asia/Shanghai"), ((),) * 7)
+TIMETABLE = SchoolCalendar(ZoneInfo("Asia/Shanghai"), ((),) * 7)
 
 
 def _alarm(point: str, name: str = "alarm", **changes: Any) -> AlarmSpec:

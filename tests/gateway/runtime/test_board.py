@@ -10,13 +10,15 @@ import pytest
 from gateway.config.load import load_site
 from gateway.config.settings import Settings
 from gateway.contract.canonical import canonical
+from gateway.core.commands import Command, Delivered
 from gateway.core.delivery import Board as BoardProtocol
 from gateway.core.ids import EventIds
 from gateway.core.reading import Now, Quality, Reading
-from gateway.rules.timetable import Timetable
+from gateway.rules.calendar import SchoolCalendar
 from gateway.runtime.board import STATE_PAUSE_S, Board
 from gateway.runtime.clock import Clock
-from gateway.runtime.decide import House, decide
+from gateway.runtime.decide import Decision, House, decide
+from gateway.runtime.mode_book import ModeBook
 from tests.gateway.journal.journals import signer
 
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "demo-school.toml"
@@ -38,7 +40,7 @@ class School:
 
     def __init__(self) -> None:
         self.settings: Settings = load_site(EXAMPLE)
-        self.house = House(dict(self.settings.points), Timetable(ZoneInfo("Asia/Shanghai"), ((),) * 7))
+        self.house = House(dict(self.settings.points), SchoolCalendar(ZoneInfo("Asia/Shanghai"), ((),) * 7))
         self.clock = Moment()
         self.board = Board(self.settings, self.house, signer(), self.clock, "boot-1")
         self.ids = EventIds()
@@ -49,6 +51,13 @@ class School:
         self.house.apply(decision)
         self.board.changed(decision.changed)
         self.board.value(reading)
+
+    def act(self, stimulus: Command | Delivered) -> Decision:
+        """The same for a command, and for news of delivery."""
+        decision = decide(self.house, stimulus, self.clock.now(), self.ids)
+        self.house.apply(decision)
+        self.board.changed(decision.changed)
+        return decision
 
     def states(self, after_s: float = STATE_PAUSE_S) -> dict[str, dict[str, object]]:
         """What is told once so many seconds have passed."""
@@ -155,3 +164,21 @@ def test_a_point_that_was_never_read_is_not_normal(school: School) -> None:
     school.board.changed({"panic-duty"})
     (state,) = school.states().values()
     assert (state["value"], state["quality"], state["reason"]) == (None, "bad", "not read yet")
+
+
+def test_a_drill_is_seen_in_state_heartbeat_and_birth(school: School) -> None:
+    school.house.modes = ModeBook()
+    asked = Command("start_drill", "fire", "赵敏", "duty_leader", "page", "0", for_s=600.0, points=("panic-gatehouse",))
+    assert school.act(asked).ok
+    announced = {"kind": "drill", "state": "announced", "drill": "fire"}
+    assert announced.items() <= school.board.birth()["modes"][0].items()
+    school.act(Delivered(next(iter(school.house.modes.runs)).announcement, "broker_acked"))
+    (run,) = school.board.heartbeat()["modes"]
+    assert {"kind": "drill", "state": "running", "points": 1, "left_s": 600}.items() <= run.items()
+    assert "by" not in run, "no names of people outside sealed events"
+    states = school.states()
+    assert states["panic-gatehouse"]["mode"] == {"kind": "drill", "id": run["id"]}
+    assert all("mode" not in state for point, state in states.items() if point != "panic-gatehouse")
+    school.act(Command("end_drill", "", "赵敏", "duty_leader", "page"))
+    assert "mode" not in school.states()["panic-gatehouse"]
+    assert "modes" not in school.board.heartbeat()

@@ -20,11 +20,11 @@ from gateway.core.commands import Command, Tick
 from gateway.core.ids import EventIds
 from gateway.core.points import AlarmSpec, Contact, Draft, EventClass, Latch, NotGood, Point, Priority, Text, While
 from gateway.core.reading import Now, Quality, Reading, Value
-from gateway.rules.timetable import Timetable
+from gateway.rules.calendar import SchoolCalendar
 from gateway.runtime.decide import Decision, House, Stimuli, decide
 
 FRIDAY_16H_MS = round(datetime.fromisoformat("2026-11-20T16:00:00+08:00").timestamp() * 1000)
-NEVER_OPEN = Timetable(ZoneInfo("Asia/Shanghai"), ((),) * 7)
+NEVER_OPEN = SchoolCalendar(ZoneInfo("Asia/Shanghai"), ((),) * 7)
 NAME = Text("点", "point")
 
 

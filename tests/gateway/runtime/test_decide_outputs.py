@@ -93,7 +93,9 @@ def test_the_safe_value_at_start_without_a_word_of_the_device() -> None:
     house.take(Tick("siren"))
     assert len(house.orders) == 1
     house.answer()
-    (done,) = house.told
+    assert house.told == [], "written, and not seen yet"
+    house.read("sound", False)
+    (done,) = [draft for draft in house.told if draft.type == "campus.output.done"]
     assert (done.data["by"], done.data["role"], done.data["command"]) == ("safe value", "gateway", "off")
 
 

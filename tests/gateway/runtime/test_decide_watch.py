@@ -26,11 +26,11 @@ from gateway.core.points import (
     Text,
 )
 from gateway.core.reading import Quality, Reading
-from gateway.rules.timetable import Timetable
+from gateway.rules.calendar import SchoolCalendar
 from gateway.runtime.decide import House
 from tests.gateway.runtime.test_decide_aside import NAME, NEVER_OPEN, Box, alarm
 
-ALL_DAY = Timetable(ZoneInfo("Asia/Shanghai"), (((0, 1020),),) * 7)  # until 17:00; the box begins at 16:00
+ALL_DAY = SchoolCalendar(ZoneInfo("Asia/Shanghai"), (((0, 1020),),) * 7)  # until 17:00; the box begins at 16:00
 FAULT = EventClass.FAULT
 
 
@@ -38,7 +38,7 @@ def fault(point: str, name: str, condition: NotGood | Chattering | Stuck) -> Ala
     return AlarmSpec(point, name, condition, "fault", FAULT, True, Text("故障", "Fault"))
 
 
-def box_of(*points: Point, timetable: Timetable = NEVER_OPEN) -> Box:
+def box_of(*points: Point, timetable: SchoolCalendar = NEVER_OPEN) -> Box:
     box = Box()
     box.house = House({point.id: point for point in points}, timetable)
     return box

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.contract.canonical import canonical
-from gateway.core.commands import Command
+from gateway.core.commands import Command, Photographed
 from gateway.core.errors import DoorRefused
 from gateway.core.reading import Quality, Reading
 from gateway.core.wire import Exchange, Outcome, WireClass
@@ -403,3 +403,41 @@ async def test_nothing_but_a_read_goes_through(tmp_path: Path, change: dict[str,
     assert not answer["ok"]
     assert words in answer["error"]
     assert not inside.exchanges or change == {"bus": "other"}
+
+
+async def test_vision_hears_which_pictures_are_awaited_and_tells_what_became_of_them(tmp_path: Path) -> None:
+    wanted = [{"picture": "p1", "camera": "camera", "until_s": 5.0}]
+    found: list[Photographed] = []
+    async with opened(tmp_path / "door") as (door, _), visiting(tmp_path / "door") as visitor:
+        door.wanted, door.photographed = lambda: wanted, found.append
+        for request in ({"op": "hello", "who": "vision"}, {"op": "alive"}, {"op": "readings", "readings": []}):
+            assert await visitor.ask(**request) == {"ok": True, "pictures": wanted}
+        assert await visitor.ask(op="hello", who="status") == {"ok": True}
+        assert await visitor.ask(op="status") == {"ok": True, "status": {"version": "1", "zh": "校门"}}
+        captured_s = time.monotonic() - 0.5
+        taken = {"op": "picture", "picture": "p1", "sha256": "ab" * 32, "bytes": 1234, "captured_s": captured_s}
+        assert await visitor.ask(**taken) == {"ok": True}
+        assert await visitor.ask(op="picture", picture="p2", failure="disk") == {"ok": True}
+        assert found == [Photographed("p1", "", "ab" * 32, 1234, captured_s), Photographed("p2", "disk")]
+        wrong: list[dict[str, object]] = [
+            {"sha256": "AB" * 32}, {"sha256": 7}, {"bytes": 0}, {"bytes": True}, {"captured_s": captured_s + 3600}, {"picture": None},
+        ]  # fmt: skip
+        for change in wrong:
+            answer = await visitor.ask(**(taken | change))
+            assert (answer["ok"], "a picture" in answer["error"]) == (False, True)
+    assert len(found) == 2
+
+
+async def test_what_would_happen_is_asked_of_the_daemon(tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def explain(request: dict[str, Any]) -> dict[str, Any]:
+        asked.append(request)
+        return {"point": request["point"]}
+
+    async with opened(tmp_path / "door") as (door, _), visiting(tmp_path / "door") as visitor:
+        refused = await visitor.ask(op="explain", point="person")
+        assert refused == {"ok": False, "error": "explain is not known here"}
+        door.explain = explain
+        assert await visitor.ask(op="explain", point="person", value=True) == {"ok": True, "explain": {"point": "person"}}
+    assert asked == [{"op": "explain", "point": "person", "value": True}]

@@ -44,6 +44,8 @@ async def test_page_and_status_of_a_school(tmp_path: Path) -> None:
         )
         asked = Command("shelve", "door-back-forced", "王芳", "technician", "door", why="delivery", for_s=3600.0)
         assert daemon.conveyor.stimulate(asked).ok
+        worked_on = Command("start_maintenance", "bollard-1-impact", "王芳", "technician", "door", why="new sensor", for_s=3600.0)
+        assert daemon.conveyor.stimulate(worked_on).ok
         telling.fill(daemon.exporter, daemon)
         port = daemon.exporter.start("127.0.0.1", 0)
         page = await asyncio.to_thread(scrape, port)
@@ -55,10 +57,13 @@ async def test_page_and_status_of_a_school(tmp_path: Path) -> None:
         assert 'gw_point_state{alarm="alarm",class="panic",point="panic-gatehouse"} 1.0' in page
         assert 'gw_point_state{alarm="alarm",class="door",point="door-back-forced"} 6.0' in page
         assert 'gw_alarm_set_aside{state="shelved"} 1.0' in page
+        assert 'gw_mode{mode="maintenance"} 1.0' in page
+        assert 'gw_mode{mode="drill"} 0.0' in page
         assert "gw_alarm_recently_announced 3.0" in page
         assert 'gw_alarm_top{point="gas-kitchen-lel"} 2.0' in page
         told = "\n".join(lines(telling.status(daemon)))
         assert "SET ASIDE (1)" in told
+        assert "*** MAINTENANCE 检修: ends in 60 min, by 王芳, new sensor: bollard-1-impact ***" in told
         assert "door-back-forced/alarm  shelved (beneath: normal, recorded 0), delivery, by 王芳, until " in told
         assert "most often: gas-kitchen-lel 2, " in told
         assert "panic-gatehouse/alarm  unacknowledged" in told

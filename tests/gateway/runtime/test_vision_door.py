@@ -20,6 +20,7 @@ class Daemon:
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
         self.at_s: list[float] = []
+        self.pictures: list[Any] = []
         self.refuse: Callable[[dict[str, Any]], bool] = lambda request: False
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -39,7 +40,9 @@ class Daemon:
         while line := await reader.readline():
             self.heard.append(json.loads(line))
             self.at_s.append(time.monotonic())
-            answer = {"ok": False, "error": "no such point"} if self.refuse(self.heard[-1]) else {"ok": True}
+            answer: dict[str, Any] = {"ok": False, "error": "no such point"} if self.refuse(self.heard[-1]) else {"ok": True}
+            if self.pictures:
+                answer["pictures"] = self.pictures
             writer.write(json.dumps(answer).encode() + b"\n")
         writer.close()
 
@@ -126,3 +129,32 @@ async def test_a_daemon_that_never_answers_is_left(tmp_path: Path) -> None:
     server = await asyncio.start_unix_server(mute, tmp_path / "door")
     async with server, running(VisionDoor(str(tmp_path / "door"))):
         await reached(lambda: len(heard) >= 2)
+
+
+async def test_what_the_daemon_awaits_is_heard_and_answered_even_by_the_next_daemon(tmp_path: Path) -> None:
+    daemon, door = Daemon(), VisionDoor(str(tmp_path / "door"))
+    heard: list[dict[str, Any]] = []
+    door.wanted = heard.extend
+    wanted = [{"picture": "p1", "camera": "gate", "until_s": 5.0}]
+    daemon.pictures = [*wanted, "no object"]
+    async with running(door):
+        async with daemon.listening(tmp_path / "door"):
+            await reached(lambda: heard)
+        assert wanted[0] in heard
+        assert all(isinstance(item, dict) for item in heard)
+        door.tell({"op": "picture", "picture": "p1", "failure": "disk"})
+        again = Daemon()
+        async with again.listening(tmp_path / "door"):
+            await reached(lambda: any(request["op"] == "picture" for request in again.heard))
+    assert [request for request in again.heard if request["op"] == "picture"] == [{"op": "picture", "picture": "p1", "failure": "disk"}]
+
+
+async def test_an_answer_that_the_daemon_refuses_is_not_said_for_ever(tmp_path: Path) -> None:
+    daemon, door = Daemon(), VisionDoor(str(tmp_path / "door"))
+    daemon.refuse = lambda request: request["op"] == "picture"
+    async with daemon.listening(tmp_path / "door"), running(door):
+        door.tell({"op": "picture", "picture": "p1"})
+        await reached(lambda: daemon.heard)
+        door.put([Reading("gate", True)])
+        await reached(lambda: daemon.newest("gate"))
+    assert sum(request["op"] == "picture" for request in daemon.heard) == 1

@@ -32,6 +32,8 @@ SITE = Site.model_validate(
         "points": [
             {"id": "person-gate", "role": "person_in_zone", "place": "gate", "camera": "cam", "zone": "apron"},
             {"id": "person-left", "role": "person_in_zone", "place": "gate", "camera": "cam", "zone": "left"},
+            {"id": "crowd-left", "role": "crowd_count", "place": "gate", "camera": "cam", "zone": "left"},
+            {"id": "loiterer", "role": "loitering", "place": "gate", "camera": "cam", "zone": "left", "dwell_s": 3.0},
         ],
     }
 )
@@ -132,8 +134,29 @@ def test_a_failing_model_is_an_error_never_nobody() -> None:
 
 def test_blindness_names_every_point_of_the_camera() -> None:
     readings = blind_readings(SITE.cameras[0], SITE, "no picture for 5 s", 7.0)
-    assert {reading.point for reading in readings} == {"person-gate", "person-left"}
+    assert {reading.point for reading in readings} == {"person-gate", "person-left", "crowd-left", "loiterer"}
     assert all(
         (reading.value, reading.quality, reading.reason, reading.now_s) == (None, Quality.BAD, "no picture for 5 s", 7.0)
         for reading in readings
     )
+
+
+def test_a_crowd_is_counted() -> None:
+    scene = Scene()
+    assert scene.look(0.0)["crowd-left"].value == 0
+    scene.people = [(LEFT, 0.8), ([200.0, 100.0, 260.0, 300.0], 0.6), (RIGHT, 0.7)]
+    for i in range(1, 6):
+        readings = scene.look(i / 5)
+    assert readings["crowd-left"] == Reading("crowd-left", 2, now_s=1.0)
+    scene.people = scene.people[:1]
+    for i in range(6, 40):
+        readings = scene.look(i / 5)
+    assert readings["crowd-left"].value == 1
+
+
+def test_loitering_has_a_time_of_its_own_in_the_same_zone() -> None:
+    scene = Scene()
+    scene.people = [(LEFT, 0.8)]
+    seen = [(i / 5, scene.look(i / 5)) for i in range(25)]
+    assert next(at_s for at_s, readings in seen if readings["person-left"].value) < 1.0
+    assert next(at_s for at_s, readings in seen if readings["loiterer"].value) == pytest.approx(3.0)
