@@ -35,7 +35,7 @@ format: setup  ## put the code into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-BENCHES := core bus
+BENCHES := core bus alarm journal
 
 bench: $(BENCHES:%=bench-%)  ## all benchmarks; results in build/bench/
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.alarm.machine import ASIDE, LIVE, TABLE, Kind, State, Step, Stimulus
+from gateway.config.lacks import LACKS
 from gateway.config.load import load_profile, profile_files
 from gateway.config.profile import BaseProfile, Offered, Strict
 from gateway.config.profile_frames import FramesProfile
@@ -49,8 +50,33 @@ TABLES = {
     "[outputs.confirm]": "OutputConfirm",
     "[outputs.remote_when]": "RemoteWhen",
     "[[doors]]": "Door",
-    "[schedules.ID]": "Hours",
+    "[schedules.ID]": "Schedule",
     "[power]": "Power",
+    "[[anti_ram]]": "AntiRam",
+    "layers of anti_ram": "Layer",
+    "[[lanes]]": "Lane",
+    "[[exits]]": "Exit",
+    "[rules.closed_campus]": "ClosedCampus",
+    "[[guard_posts]]": "GuardPost",
+    "[[patrols]]": "Patrol",
+    "checkpoints of a patrol": "Checkpoint",
+    "[rules.duty_room]": "DutyRoom",
+    "[rules.shifts]": "Shifts",
+    "[[linkage]]": "Linkage",
+    "when of a linkage": "When",
+    "then of a linkage": "Then",
+    "[rules]": "Rules",
+    "[rules.one_key]": "OneKey",
+    "lamp of one_key": "Steps",
+    "[rules.gas]": "Gas",
+    "[rules.fire]": "Fire",
+    "[rules.electrical]": "Electrical",
+    "[rules.incidents]": "Incidents",
+    "[rules.escalation]": "Escalation",
+    "leaders of escalation": "Leader",
+    "times of escalation": "Times",
+    "[[whistles]]": "Whistle",
+    "addressees of a whistle": "WhistleAddressee",
     "[[cameras]]": "Camera",
     "[[cameras.zones]]": "Zone",
     "[hours]": "Hours",
@@ -69,6 +95,7 @@ TABLES = {
     "[[uplink.recipients.keys]]": "CentreKey",
     "[metrics]": "Metrics",
     "[telemetry]": "Telemetry",
+    "[storage]": "Storage",
 }
 
 # The same for profiles: table of the file -> (schema, definition in it, a schema whose keys are told elsewhere).
@@ -255,7 +282,8 @@ def _begins(alarm: AlarmDefault, unit: str) -> str:
         words += f", for {alarm.on_delay_s:g} s"
     if alarm.off_delay_s:
         words += f"; over after {alarm.off_delay_s:g} s"
-    return words + ("; outside opening hours" if alarm.outside_hours else "")
+    words += "; outside opening hours" if alarm.outside_hours else ""
+    return words + (f"; in {', '.join(sorted(alarm.windows))}" if alarm.windows else "")
 
 
 def _when(condition: Condition, unit: str) -> str:
@@ -390,6 +418,18 @@ def authority() -> str:
     return "\n".join(rows)
 
 
+def lacks() -> str:
+    """What places are expected to have."""
+    rows = ["| place of type | has | 政策用语 | points of role | answered by |", "|---|---|---|---|---|"]
+    for lack in LACKS:
+        types = (" and " if lack.each else " or ").join(f"`{each}`" for each in lack.types) + (
+            ", boarding schools" if lack.boarding else ""
+        )
+        roles = ", ".join(f"`{role}`" for role in lack.roles if role in ROLES) or "–"
+        rows.append(f'| {types} | {lack.words} | {lack.term} | {roles} | `without = ["{lack.name}"]` |')
+    return "\n".join(rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "keys": keys,
     "profile_keys": profile_keys,
@@ -397,6 +437,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "system_roles": system_roles,
     "profiles": profiles,
     "states": states,
+    "lacks": lacks,
     "authority": authority,
 }
 
