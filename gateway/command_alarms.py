@@ -1,4 +1,4 @@
-"""The command line for alarms: acknowledge, reset, shelve, unshelve, out-of-service, return-to-service."""
+"""The command line for alarms: acknowledge, reset, silence, shelve, unshelve, out-of-service, return-to-service."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ def add(
     """Add them. site: adds the options that say which daemon; handler: sends the command."""
     for name, text in _PLAIN.items():
         _command(commands, name, text, f"{text[:1].upper()}{text[1:]}. Leaves an audit event.", site, handler)
+    about = "Sirens, strobes and buzzers go off. The alarms stand as they stood; the next cause sounds again. Leaves an audit event."
+    silence = commands.add_parser("silence", help="switch off what sounds and flashes (消音)", description=about)
+    silence.add_argument("target", metavar="PLACE|OUTPUT", nargs="?", default="", help="only there; default: everywhere")
+    _signed(silence, "silence", site, handler)
     for name, (text, description) in _ASIDE.items():
         command = _command(commands, name, text, description, site, handler)
         command.add_argument("--for", dest="for_s", metavar="TIME", type=seconds, required=True, help="90s, 30min or 2h")
@@ -65,7 +69,17 @@ def _command(
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("target", metavar="POINT[/ALARM]", help="a point, or one of its alarms")
+    _signed(command, name, site, handler)
+    return command
+
+
+def _signed(
+    command: argparse.ArgumentParser,
+    name: str,
+    site: Callable[[argparse.ArgumentParser], None],
+    handler: Callable[[argparse.Namespace], int],
+) -> None:
+    """What every command has: which daemon, and who gives it."""
     site(command)
     command.add_argument("--by", metavar="NAME", default="", help="who does it; default: your login name")
     command.set_defaults(handler=handler, command=name.replace("-", "_"))
-    return command

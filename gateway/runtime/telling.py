@@ -113,6 +113,8 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
         lambda: one(sum(alarm.live in STANDING for alarm in list(house.alarms.values()))))  # fmt: skip
     add("gw_alarm_stale", "gauge", "Alarms and faults whose cause has been there for more than a day.", (),
         lambda: one(sum(1 for _ in stale(daemon))))  # fmt: skip
+    add("gw_alarm_chattering", "gauge", "Points whose alarms come and go too often.", (),
+        lambda: one(sum(alarm.condition.active for key, alarm in list(house.alarms.items()) if key.endswith("/chattering"))))  # fmt: skip
     add("gw_alarm_recently_announced", "gauge", "Alarms and faults announced in the last ten minutes.", (),
         lambda: one(house.measures.rate(time.monotonic())))  # fmt: skip
     add("gw_alarm_top", "gauge", "The ten points announced most often since the start.", ("point",),

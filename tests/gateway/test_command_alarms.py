@@ -46,6 +46,8 @@ WORDS = ["--for", "2h", "--reason", "delivery"]
     ("words", "command"),
     [
         (["acknowledge", "p", "--by", "王芳"], Command("acknowledge", "p", "王芳", "technician", "door")),
+        (["silence", "--by", "王芳"], Command("silence", "", "王芳", "technician", "door")),
+        (["silence", "gate", "--by", "王芳"], Command("silence", "gate", "王芳", "technician", "door")),
         (["unshelve", "p/alarm", "--by", "王芳"], Command("unshelve", "p/alarm", "王芳", "technician", "door")),
         (["return-to-service", "p", "--by", "王芳"], Command("return_to_service", "p", "王芳", "technician", "door")),
         (
