@@ -29,7 +29,9 @@ signal = "di4"
 
 
 def types(here: Rig, subject: str) -> list[str]:
-    return [event["type"] for event in here.events() if event["subject"] == subject]
+    """Of all events of a point, those of its incident left out."""
+    mine = [event["type"] for event in here.events() if event["subject"] == subject]
+    return [kind for kind in mine if not kind.startswith("campus.incident.")]
 
 
 def story(here: Rig, device: FieldDevice, area: str) -> None:
