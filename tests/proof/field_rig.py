@@ -30,8 +30,9 @@ def events_of(here: Rig, subject: str, type_begins: str = "campus.") -> list[dic
 
 
 def types_of(here: Rig, subject: str, type_begins: str = "campus.") -> list[str]:
-    """The types of these events without `campus.`."""
-    return [event["type"].removeprefix("campus.") for event in events_of(here, subject, type_begins)]
+    """The types of these events without `campus.`; those of its incident are left out."""
+    types = [event["type"].removeprefix("campus.") for event in events_of(here, subject, type_begins)]
+    return [kind for kind in types if not kind.startswith("incident.")]
 
 
 def ends_of(here: Rig, by: str) -> list[tuple[str, str, str]]:
