@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import io
 import json
 import re
@@ -14,6 +15,7 @@ import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import aiomqtt
@@ -85,6 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 raise BadLink(f"--metrics {arguments.metrics}: {problem.strerror}") from None
             print(f"metrics http://127.0.0.1:{port}/metrics", file=sys.stderr, flush=True)
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_quiet)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, enrol)
@@ -158,6 +161,13 @@ def _recipient(text: str) -> str:
     if not re.fullmatch(ID_PATTERN, text):
         raise argparse.ArgumentTypeError("expected a-z, 0-9 and -, at most 48 characters")
     return text
+
+
+def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A broker that hangs up at once closes the socket before aiomqtt has registered it; the lost session itself is told elsewhere."""
+    error = context.get("exception")
+    if not (isinstance(error, OSError) and error.errno == errno.EBADF) and not isinstance(error, ValueError):
+        loop.default_exception_handler(context)
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
