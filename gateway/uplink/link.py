@@ -233,7 +233,7 @@ class Link:
     def _suspect(self, now_s: float) -> None:
         """A 3.1.1 broker that forbids a topic may acknowledge and then close the socket.
 
-        Every topic of the last moment is suspected; while there are suspects, `_pump` sends one message at a time, which
+        Every topic of the last moment is suspected; while something of a suspect waits, `_pump` sends one message at a time, which
         clears the innocent; a topic that ends the session three times is set aside.
         """
         if self._dialler.can_refuse or not self.counts.up:
@@ -253,7 +253,7 @@ class Link:
             await self._shared.backlog.page_in()
             entries: list[Entry] = []
             now_s = time.monotonic()
-            most = 1 if self._suspects else 50
+            most = 1 if self._outbox.waits(self.lane, self._suspects, now_s) else 50
             while len(entries) < most and (entry := self._outbox.next(self.lane, now_s)) is not None:
                 self._outbox.sent(self.lane, entry, now_s)
                 entries.append(entry)
@@ -269,7 +269,7 @@ class Link:
             if not entries:
                 self._send_states(session)
                 await self._wake.wait()
-            elif self._suspects:
+            elif entries[0].event_class in self._suspects:
                 await self._acquit(entries[0].event_class)
             else:
                 await asyncio.sleep(0)

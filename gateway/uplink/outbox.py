@@ -198,6 +198,11 @@ class Outbox:
             hold.probe_row = entry.row
         return entry
 
+    def waits(self, lane: Lane, event_classes: Iterable[str], now_s: float) -> bool:
+        """True when something of one of these classes could be published on this path now."""
+        queues = ((lane.queue, True), (self._queue, False))
+        return any(queue.waits(name) and self._may(lane, name, now_s, own=own) for name in event_classes for queue, own in queues)
+
     def _may(self, lane: Lane, event_class: str, now_s: float, *, own: bool) -> bool:
         probes = lane.probes(event_class, now_s)
         if own or probes is not None:

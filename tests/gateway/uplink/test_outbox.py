@@ -266,6 +266,18 @@ def test_a_suspected_topic_is_released_by_the_session_that_outlives_it() -> None
     box.release(box.lane, "audit")
 
 
+def test_what_waits_on_a_path() -> None:
+    """Only a suspect that has something to send makes the others go one by one."""
+    box = Box(10, 10.0)
+    box.offer(entry(1))
+    assert box.waits(box.lane, {"alarm", "observation"}, 0.0)
+    assert not box.waits(box.lane, {"observation"}, 0.0)
+    assert not box.waits(box.lane, (), 0.0)
+    box.hold(box.lane, "alarm", SUSPECTED, 0.0)
+    assert not box.waits(box.lane, {"alarm"}, 0.0), "set aside: it is not sent now"
+    assert box.waits(box.lane, {"alarm"}, 30.0), "its probe is"
+
+
 def test_a_probe_that_goes_down_with_the_link_is_sent_again() -> None:
     box = Box(10, 10.0)
     box.offer(entry(1))
