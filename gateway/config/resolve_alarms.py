@@ -182,7 +182,7 @@ def _of_the_point(settings: PointSettings, signal: Offered, chatters: bool, site
         yield AlarmSpec(settings.id, "tamper", LoopCut(), "tamper", EventClass.ALARM, True, text, severity="Moderate")
     if settings.stale_s or getattr(signal, "stale_s", None):
         yield _fault("stale", Stale(), Text("数值未更新", "Value is stale"), settings, site)
-    if chatters and signal.kind in ("contact", "latched", "measurement", "enum"):
+    if chatters and signal.kind in ("contact", "measurement", "enum"):
         yield _fault("chattering", Chattering(), Text("信号频繁变化", "Comes and goes all the time"), settings, site)
 
 

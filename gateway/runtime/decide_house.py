@@ -129,8 +129,7 @@ class House:
                 for key in alarms:
                     self.confirms.setdefault(key, []).append((point, spec))
             case Chattering():
-                never = Chattering | Press if point.kind == "counter" else Chattering  # a count is a press; a latch may be held down
-                self.capped |= {other.key for other in point.alarms if not isinstance(other.condition, never)}
+                self.capped |= {other.key for other in point.alarms if not isinstance(other.condition, Chattering | Press)}
             case Rise() | Stuck() as trend:
                 window_s = trend.window_s if isinstance(trend, Rise) else 0.0
                 self.traced[point.id] = max(window_s, self.traced.get(point.id, 0.0))
