@@ -20,6 +20,8 @@ from simulators.library import AnyProfile, load_any, read_any
 from simulators.profiles import OWN_FOLDER, Profile
 from simulators.site import ON_A_LINE, ON_TCP, BusPlan, SitePlan, read_site
 
+# name -> module with a main() and arguments of its own
+OF_THEIR_OWN = {"camera": "simulators.camera", "reader": "simulators.osdp_reader", "fleet": "simulators.fleet_run"}
 EPILOG = """examples:
   campus-sim school site.toml --http 8600          every bus and device of a site file
   curl -d '{"press_ms": 300}' http://127.0.0.1:8600/points/panic-gatehouse
@@ -84,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
 
     programs.add_parser("camera", help="one camera (RTSP)", add_help=False)
     programs.add_parser("reader", help="one card reader (OSDP), worked from the keyboard", add_help=False)
+    programs.add_parser("fleet", help="many gateways at a cluster of brokers: a load", add_help=False)
     return top
 
 
@@ -102,7 +105,7 @@ def _add_ready_option(program: argparse.ArgumentParser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs one program; returns its exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] in (["camera"], ["reader"]):
+    if argv and argv[0] in OF_THEIR_OWN:
         return _program_of_its_own(argv[0], argv[1:])
     given = parser().parse_args(argv)
     programs = {"school": _school, "device": _device, "broker": _broker}
@@ -193,7 +196,7 @@ def _broker(given: argparse.Namespace) -> int:
 def _program_of_its_own(name: str, argv: list[str]) -> int:
     """A part that needs libraries of its own, and has its own arguments."""
     try:
-        module = importlib.import_module({"camera": "simulators.camera", "reader": "simulators.osdp_reader"}[name])
+        module = importlib.import_module(OF_THEIR_OWN[name])
     except ImportError as error:
         print(f"campus-sim: the {name} is not there: {error}", file=sys.stderr)
         return 2

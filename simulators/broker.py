@@ -136,7 +136,7 @@ class Broker:
 
     def _wait_ready(self) -> None:
         end_s = time.monotonic() + READY_WITHIN_S
-        while not _takes_sessions(self.port):
+        while not takes_sessions(self.port):
             if not self.running or time.monotonic() > end_s:
                 self.stop()
                 said = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -171,7 +171,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _takes_sessions(port: int) -> bool:
+def takes_sessions(port: int) -> bool:
     """True when a CONNECT is answered by a CONNACK that accepts it."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1.0) as link:
