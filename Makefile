@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test check format bench prove prove-short lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,12 @@ bench: $(BENCHES:%=bench-%)  ## all benchmarks; results in build/bench/
 bench-%: setup
 	@mkdir -p build/bench
 	@$(BIN)/python -m tests.bench.$* --out build/bench/$*.json $(ARGS)
+
+prove: setup  ## the long proof that no accepted alarm is lost, as root (ARGS="--only cuts"); docs/proof.md
+	@$(BIN)/python -m tests.bench.prove $(ARGS)
+
+prove-short: setup  ## the same in under 5 minutes
+	@$(BIN)/python -m tests.bench.prove --effort short $(ARGS)
 
 lock:  ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-header --no-emit-index-url --no-annotate \

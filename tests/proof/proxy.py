@@ -14,11 +14,15 @@ class Proxy:
     """Forwards 127.0.0.1:port to 127.0.0.1:target. peers: local addresses of all clients so far, in order.
 
     stalled: nothing is read or passed on any more, and no connection is closed, as behind a dead router.
+    piece_bytes, delay_s: how much is passed on at once, and how long each piece takes; together a slow link or broker.
     """
 
     def __init__(self, target: int) -> None:
         self.port = free_port()
         self.peers: list[str] = []
+        self.piece_bytes = 65536
+        self.delay_s = 0.0
+        self._writers: set[asyncio.StreamWriter] = set()
         self._target = target
         self._open = asyncio.Event()
         self._loop = asyncio.new_event_loop()
@@ -36,6 +40,14 @@ class Proxy:
     def resume(self) -> None:
         """Pass on again, what waits included."""
         self._loop.call_soon_threadsafe(self._open.set)
+
+    def cut(self) -> None:
+        """Break every connection there is, with a reset; new ones are taken."""
+        self._loop.call_soon_threadsafe(self._abort)
+
+    def _abort(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
 
     def __enter__(self) -> Proxy:
         self._thread.start()
@@ -69,6 +81,7 @@ class Proxy:
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.peers.append(writer.get_extra_info("peername")[0])
+        self._writers.add(writer)
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
             try:
@@ -80,12 +93,15 @@ class Proxy:
         except OSError:
             pass  # the broker is down: the client sees its connection closed
         finally:
+            self._writers.discard(writer)
             writer.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on until either end closes; a stalled proxy closes nothing."""
         with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
+            while data := await reader.read(self.piece_bytes):
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
                 await self._open.wait()
                 writer.write(data)
                 await writer.drain()
