@@ -90,13 +90,15 @@ def test_broker_killed_for_twenty_seconds(tmp_path: Path) -> None:
         press(here, 5)
         wait_for(lambda: "gw-path-main/fault" in here.faults(), "a local fault for the path")
         assert here.metric("gw_link_up") == {'{path="main"}': 0.0}
-        while time.monotonic() < ended_s:
+        more = 0
+        while time.monotonic() < ended_s or more < 20:
             press(here)
+            more += 1
             time.sleep(0.9)
         sent = int(here.metric("gw_alarm_transitions_total")['{class="alarm",to="alarm.activated"}'])
         broker.start()
         wait_for(lambda: len(pressed(here)) == sent, f"all {sent} presses at the centre", 40)
-        assert sent > 10, "a slow machine presses less often"
+        assert sent > 20
         wait_for(lambda: "gw-path-main/fault" not in here.faults(), "the path's fault ends")
         whole(here)
 

@@ -38,7 +38,7 @@ async def test_a_converter_pulled_out_many_times_leaks_nothing(tmp_path: Path, m
             await until(lambda losses=losses: line.counters.port_losses > losses or sink.link("a")[0] is False)
             counts.append(descriptors())
             sink.outcomes.clear()
-    assert min(counts[-3:]) <= counts[1], "a count may fall into an attempt to connect; a leak is in all of them"
+        await until(lambda: descriptors() <= min(counts[:3]))  # an attempt to connect holds one for a moment, a leak holds it for ever
     assert [up for _, up, _ in sink.links] == [True, False] * CYCLES
     assert threading.active_count() < 10
 
@@ -58,5 +58,5 @@ async def test_a_peer_that_restarts_many_times_leaks_nothing(monkeypatch: pytest
             await until(lambda: sink.link("a")[0] is False)
             counts.append(descriptors())
             sink.outcomes.clear()
-    assert min(counts[-3:]) <= counts[1], "a count may fall into an attempt to connect; a leak is in all of them"
+        await until(lambda: descriptors() <= min(counts[:3]))  # an attempt to connect holds one for a moment, a leak holds it for ever
     assert [up for _, up, _ in sink.links] == [True, False] * CYCLES
