@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 import time
-from calendar import monthrange
 from datetime import date, timedelta
 
 EPILOG = """examples:
@@ -82,6 +81,8 @@ def _calendar(arguments: argparse.Namespace) -> int:
 
 
 def _days(arguments: argparse.Namespace, today: date) -> list[date]:
+    from calendar import monthrange
+
     first: date = arguments.month or arguments.first or today
     usual = monthrange(first.year, first.month)[1] if arguments.month else 14
     count = min(arguments.days or usual, (date.max - first).days + 1)

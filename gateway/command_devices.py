@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 import time
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +91,8 @@ def _units(text: str) -> range:
 
 def _profiles(arguments: argparse.Namespace) -> dict[str, Path]:
     """Those of the folders that were named, of the site file's own, and those that are shipped."""
+    import tomllib
+
     from gateway.config.load import profile_files
 
     folders = [Path(folder) for folder in arguments.profile_dir]
@@ -329,6 +329,7 @@ def _say(words: str, arguments: argparse.Namespace) -> None:
 
 
 def _run(work: Any) -> int:
+    import asyncio
     import logging
 
     from gateway.core.errors import GatewayError

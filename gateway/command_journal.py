@@ -8,9 +8,10 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from gateway.contract.jws import Signer, TrustedKey
     from gateway.journal.verify import Verdict
 
@@ -73,6 +74,8 @@ class _Refused(Exception):
 
 def _state_dir(arguments: argparse.Namespace) -> tuple[Path, ZoneInfo, str]:
     """(state folder, the site's zone, full name of the gateway; UTC and empty without a site file)."""
+    from zoneinfo import ZoneInfo
+
     if arguments.state_dir is not None:
         return arguments.state_dir, ZoneInfo("UTC"), ""
     from gateway.config.load import load_site
