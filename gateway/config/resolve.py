@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +29,11 @@ from gateway.core.wire import WireClass, WirePoint
 
 PANIC_PERIOD_MOST_S = 0.2  # a panic signal of 400 ms must be processed (EN 50131-1); its detection limit here is 250 ms
 BROKER = "broker"  # where the file names no recipient, delivery ends with the broker's word and is booked under this name
+# A login that a camera takes anywhere in its address, as in ?user=admin&pwd=1234 or /user=admin_password=1234_channel=1
+_SECRET_IN_URL = re.compile(
+    r"([a-z]*(?:pwd|passwd|password|psw|token|secret)|(?<![a-z])(?:pass|auth|key|api_?key|sig|signature))=(?!\{password\})[^&;/#]",
+    re.IGNORECASE,
+)
 _KIND_WORDS = {
     "contact": "a contact",
     "counter": "a counter",
@@ -177,6 +183,11 @@ def _check_general(site: Site, out: Resolved) -> None:
     for i, camera in enumerate(site.cameras):
         if "@" in camera.url.split("://", 1)[1].split("/")[0]:
             out.errors.append((("cameras", i, "url"), "holds a password; put user:password into credentials_file"))
+        elif secret := _SECRET_IN_URL.search(camera.url):
+            words = f'holds a secret behind "{secret[1]}="; put user:password into credentials_file, and write {{password}} in its place'
+            out.errors.append((("cameras", i, "url"), words))
+        elif "{password}" in camera.url and not camera.credentials_file:
+            out.errors.append((("cameras", i, "credentials_file"), "is missing: url has a place for its {password}"))
         _check_place(("cameras", i, "place"), camera.place, site, out)
         zones = [zone.id for zone in camera.zones]
         for j, zone in enumerate(zones):
@@ -411,6 +422,7 @@ def _system_points(site: Site) -> Iterator[Point]:
     for name, role in (
         ("publish", "publish_refused"),
         ("receipt", "bad_receipt"),
+        ("backlog", "backlog"),
         ("journal", "journal"),
         ("buses", "field_bus"),
         ("clock", "clock"),

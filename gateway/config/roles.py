@@ -472,6 +472,7 @@ SYSTEM_ROLES: dict[str, Role] = {
         _fault("centre_silent", "联动中心", "linkage centre", "联动中心未确认", "Linkage centre silent"),
         _fault("publish_refused", "消息发布", "publish", "消息服务器拒绝发布", "Broker refuses a topic"),
         _fault("bad_receipt", "回执", "receipt", "收到无效回执", "Invalid receipt"),
+        _fault("backlog", "待发事件", "events owed", "待发事件无法从日志读取", "Events that are owed cannot be read from the journal"),
         _fault("journal", "事件日志", "journal", "事件日志故障", "Journal fault"),
         _fault("field_bus", "现场总线", "field buses", "现场总线不能保证报警时限", "A field bus cannot keep its promised delays"),
         _fault("clock", "时钟", "clock", "时钟未同步", "Clock not synchronised"),

@@ -38,8 +38,12 @@ class Settlement:
 class History(Protocol):
     """The journal as delivery sees it."""
 
-    async def owed(self, after_row: int, limit: int) -> list[Owed]:
-        """Events behind `after_row` that are still owed, in the order of sealing."""
+    async def debts(self, from_row: int) -> dict[tuple[str, str], tuple[int, tuple[int, int]]]:
+        """(recipient, event class) -> (row, (epoch, sequence)) of the lowest event that is still owed, from `from_row` on."""
+        ...
+
+    async def owed(self, after_row: int, limit: int, of: tuple[str, str] | None = None) -> list[Owed]:
+        """Events behind `after_row` that are still owed, in the order of sealing; of: to this recipient, of this class."""
         ...
 
     async def bodies(self, rows: list[int]) -> dict[int, tuple[str, bytes]]:
@@ -98,6 +102,29 @@ class Channel(Protocol):
 
     def messages(self) -> AsyncIterator[tuple[str, bytes, bool]]:
         """(topic, payload, retained) of what arrives."""
+        ...
+
+    @property
+    def receive_maximum(self) -> int:
+        """How many QoS 1 messages the broker takes before it has acknowledged the first; 65535 where it sets no limit."""
+        ...
+
+    @property
+    def maximum_packet_bytes(self) -> int | None:
+        """The largest packet that the broker takes, None where it does not say."""
+        ...
+
+    def unacknowledged(self) -> list[tuple[str, int]]:
+        """(topic, bytes of payload) of each message that waits for its PUBACK, in the order of sending; also after the end."""
+        ...
+
+    @property
+    def taken(self) -> dict[str, int]:
+        """topic -> bytes of the largest payload that the broker has acknowledged in this session."""
+        ...
+
+    def drop(self) -> None:
+        """Close the connection at once, without a word to the broker, which publishes the will."""
         ...
 
 

@@ -38,6 +38,14 @@ class Unwelcome(LinkLost):
     """The broker refuses this gateway: user, password, certificate or client id."""
 
 
+class PacketTooLarge(LinkLost):
+    """The broker ended the session because a message is larger than it takes."""
+
+
+class NotAllowed(LinkLost):
+    """The broker ended the session because of a message that it does not allow."""
+
+
 class Redial(LinkLost):
     """The session is closed on purpose, to be opened anew at once."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.core.delivery import Owed
-from gateway.journal.store import JOURNAL_NAME, OWED
+from gateway.journal.store import JOURNAL_NAME, OWED, row_of
 
 T = TypeVar("T")
 
@@ -24,9 +24,13 @@ class Reader:
         self._db: sqlite3.Connection | None = None
         self.damaged: Callable[[str], object] = lambda text: None  # the file is no longer what it should be
 
-    async def owed(self, after_row: int, limit: int) -> list[Owed]:
-        """Events behind `after_row` that are still owed, in the order of sealing."""
-        return await self._call(self._owed, after_row, limit)
+    async def debts(self, from_row: int) -> dict[tuple[str, str], tuple[int, tuple[int, int]]]:
+        """(recipient, event class) -> (row, (epoch, sequence)) of the lowest event that is still owed, from `from_row` on."""
+        return await self._call(self._debts, from_row)
+
+    async def owed(self, after_row: int, limit: int, of: tuple[str, str] | None = None) -> list[Owed]:
+        """Events behind `after_row` that are still owed, in the order of sealing; of: to this recipient, of this class."""
+        return await self._call(self._owed, after_row, limit, of)
 
     async def bodies(self, rows: list[int]) -> dict[int, tuple[str, bytes]]:
         """row -> (event class, body)."""
@@ -71,13 +75,26 @@ class Reader:
             self._db.close()
             self._db = None
 
-    def _owed(self, after_row: int, limit: int) -> list[Owed]:
+    def _debts(self, from_row: int) -> dict[tuple[str, str], tuple[int, tuple[int, int]]]:
+        found = self._connection().execute(
+            "SELECT o.recipient, e.class, min(o.row), e.epoch, e.sequence FROM outbox o JOIN event e ON e.row = o.row"
+            f" WHERE o.state = {OWED} AND o.row >= ? GROUP BY o.recipient, e.class",
+            (from_row,),
+        )
+        return {(recipient, name): (row, (epoch, sequence)) for recipient, name, row, epoch, sequence in found}
+
+    def _owed(self, after_row: int, limit: int, of: tuple[str, str] | None) -> list[Owed]:
+        wanted, of_whom = "", () if of is None else of
+        if of is not None:
+            wanted = f" AND e.class = ? AND EXISTS (SELECT 1 FROM outbox w WHERE w.row = o.row AND w.recipient = ? AND w.state = {OWED})"
+            of_whom = (of[1], of[0])
         rows = (
             self._connection()
             .execute(
                 "SELECT o.row, e.epoch, e.sequence, e.class, e.id, e.priority, e.at_ms, e.sha256, group_concat(o.recipient, ' ')"
-                f" FROM outbox o JOIN event e ON e.row = o.row WHERE o.state = {OWED} AND o.row > ? GROUP BY o.row ORDER BY o.row LIMIT ?",
-                (after_row, limit),
+                f" FROM outbox o JOIN event e ON e.row = o.row WHERE o.state = {OWED} AND o.row > ?{wanted}"
+                " GROUP BY o.row ORDER BY o.row LIMIT ?",
+                (after_row, *of_whom, limit),
             )
             .fetchall()
         )
@@ -88,7 +105,7 @@ class Reader:
             "SELECT e.row, e.epoch, e.sequence, e.class, e.id, e.priority, e.at_ms, e.sha256 FROM event e"
             " JOIN outbox o ON o.row = e.row AND o.recipient = ?"
             " WHERE e.row > ? AND (e.epoch, e.sequence) >= (?, ?) ORDER BY e.row LIMIT ?",
-            (recipient, after_row, *place, limit),
+            (recipient, max(after_row, row_of(*place) - 1), *place, limit),
         )
         return [Owed(r, e, s, c, i, p, a, d, frozenset({recipient})) for r, e, s, c, i, p, a, d in rows]
 

@@ -58,7 +58,7 @@ class CommandDesk:
     """Takes messages of the topic `command`, whatever path they came on.
 
     now(): the gateway's clock. act(command, finished): carries a command out or puts its refusal on record; gives (taken, text) and
-    later calls finished(done, text) once. known(id): this id was here before.
+    later calls finished(done, text) once. known(id): this id was here before. locks: outputs that let a door be opened.
     """
 
     def __init__(
@@ -68,16 +68,18 @@ class CommandDesk:
         now: Callable[[], Now],
         act: Act,
         known: Callable[[str], bool],
+        locks: frozenset[str],
     ) -> None:
         self._source = source
         self._keys = keys
         self._now = now
         self._act = act
         self._known = known
+        self._locks = locks
         self._reads = Bucket(READ_PER_MIN, READ_BURST)
         self._records = Bucket(RECORD_PER_MIN, RECORD_BURST)
         self._per_key = {kid: Bucket(KEY_PER_MIN, KEY_BURST) for kid in keys}
-        self._unrecorded = 0
+        self._unrecorded: Counter[str] = Counter()
         self._results: deque[dict[str, Any]] = deque(maxlen=MOST_RESULTS)
         self._publish: dict[str, Callable[[dict[str, Any]], None]] = {}
         self._arrived: OrderedDict[bytes, set[str]] = OrderedDict()
@@ -98,15 +100,16 @@ class CommandDesk:
             return  # how a retained message is removed from a broker
         if not self._reads.take(now.now_s):
             self.counts["dropped"] += 1
+            self._record_later("dropped")
             return
         if retained:
-            self._refuse("retained", "a command is never retained", None, now)
+            self._refuse("retained", "a command is never retained", self._signed_by_somebody(payload, now), now)
             return
         if self._is_copy(payload, path):
             self.counts["copy"] += 1
             return
         try:
-            command = read_command(payload, self._keys, self._source, now.at_ms, now.clock)
+            command = self._read(payload, now)
         except CommandRefused as refused:
             self._refuse(refused.reason, str(refused), refused.command, now)
         except BadSignature as error:
@@ -115,6 +118,18 @@ class CommandDesk:
             self._refuse("message", str(error), None, now)
         else:
             self._take_new(command, now)
+
+    def _read(self, payload: bytes, now: Now) -> RemoteCommand:
+        return read_command(payload, self._keys, self._source, now.at_ms, now.clock, self._locks)
+
+    def _signed_by_somebody(self, payload: bytes, now: Now) -> RemoteCommand | None:
+        """What it asks, good or not; None where nobody of the site file has signed it."""
+        try:
+            return self._read(payload, now)
+        except CommandRefused as refused:
+            return refused.command
+        except (BadMessage, BadSignature):
+            return None
 
     def _is_copy(self, payload: bytes, path: str) -> bool:
         """True the first time that these bytes come on a further path."""
@@ -145,12 +160,12 @@ class CommandDesk:
         """Refusals beyond what is put on record are counted, and not answered either."""
         if not self._records.take(now.now_s):
             self.counts[reason] += 1
-            self._record_later()
+            self._record_later(reason)
             return
         text = text[:TOLD_CHARACTERS]
         self._record(f"{reason}: {text}", command)
-        if command is None:
-            self.counts[reason] += 1  # nobody to answer: who sent it is not known
+        if command is None or not command.id:
+            self.counts[reason] += 1  # nobody to answer: who sent it is not known, or what the answer is about cannot be said
         else:
             self._tell(command, "refused", reason, text)
 
@@ -159,17 +174,18 @@ class CommandDesk:
         unknown = Command("", "", "", "centre", "mqtt", refused=refused)
         self._act(command.command(refused) if command is not None else unknown, lambda done, text: None)
 
-    def _record_later(self) -> None:
-        """One audit event with the count, a minute after the first that got none of its own."""
+    def _record_later(self, reason: str) -> None:
+        """One audit event with the count, a minute after the first that got none of its own. reason: `dropped` where nobody looked."""
         if not self._unrecorded:
             asyncio.get_running_loop().call_later(SUMMARY_S, self.summarise)
-        self._unrecorded += 1
+        self._unrecorded[reason] += 1
 
     def summarise(self) -> None:
-        """Put on record how many refusals have no audit event of their own."""
+        """Put on record how many refusals have no audit event of their own; once a minute, and when the gateway stops."""
         if self._unrecorded:
-            self._record(f"flood: {self._unrecorded} more messages were refused", None)
-            self._unrecorded = 0
+            each = ", ".join(f"{reason} {count}" for reason, count in sorted(self._unrecorded.items()))
+            self._record(f"flood: {self._unrecorded.total()} more messages were refused ({each})", None)
+            self._unrecorded.clear()
 
     def _tell(self, command: RemoteCommand, result: str, reason: str, text: str) -> None:
         self.counts[reason or result] += 1

@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+ALARM_CLASS = "alarm"
+
 
 @dataclass(slots=True)
 class Entry:
@@ -35,6 +37,8 @@ class Entry:
     due_s: float = 0.0
     via: str = ""
     acked: bool = False  # a broker has taken it for somebody
+    refusals: int = 0  # times that a broker refused this one, or ended the session at it
+    refused_s: float = 0.0  # when it last did
     again: bool = False  # asked for again by its recipient: its news were told long ago
 
 
@@ -48,11 +52,18 @@ class Hold:
     probe_row: int | None = None
 
 
+Place = tuple[int, bool, int]  # priority, whether a broker had it before, row
+
+
 class Queue:
-    """Entries that wait to be sent: per class, the most urgent first. Whoever is settled meanwhile is passed over."""
+    """Entries that wait to be sent: per class, the most urgent first; a repeat behind what no broker has had, the refused behind all.
+
+    Those whose body is at hand wait apart from those whose body must be read from the journal first, so that a slow disk holds up
+    only the latter. Whoever is settled meanwhile is passed over.
+    """
 
     def __init__(self) -> None:
-        self._heaps: dict[str, list[tuple[int, int]]] = {}
+        self._heaps: dict[tuple[str, bool], list[tuple[int, Place]]] = {}
         self._rows: set[int] = set()
 
     def __contains__(self, row: int) -> bool:
@@ -62,30 +73,36 @@ class Queue:
         """Add it, once."""
         if entry.row not in self._rows:
             self._rows.add(entry.row)
-            heapq.heappush(self._heaps.setdefault(entry.event_class, []), (entry.priority, entry.row))
+            heap = self._heaps.setdefault((entry.event_class, entry.body is not None), [])
+            heapq.heappush(heap, (entry.refusals, (entry.priority, entry.unanswered > 0, entry.row)))
 
-    def heads(self, owed: Callable[[int], bool]) -> Iterator[tuple[str, tuple[int, int]]]:
-        """(class, (priority, row)) of the first of each class. owed(row): it has not been settled."""
-        for name, heap in self._heaps.items():
-            while heap and not owed(heap[0][1]):
-                self._rows.discard(heapq.heappop(heap)[1])
-            if heap:
-                yield name, heap[0]
+    def heads(self, owed: Callable[[int], bool], *, at_hand: bool = False) -> Iterator[tuple[str, bool, Place]]:
+        """(class, body at hand, place) of the first of each class. owed(row): it has not been settled. at_hand: only such."""
+        first: dict[str, tuple[tuple[int, Place], bool]] = {}
+        for (name, here), heap in self._heaps.items():
+            if at_hand and not here:
+                continue
+            while heap and not owed(heap[0][1][2]):
+                self._rows.discard(heapq.heappop(heap)[1][2])
+            if heap and (name not in first or heap[0] < first[name][0]):
+                first[name] = heap[0], here
+        for name, ((_, place), here) in first.items():
+            yield name, here, place
 
-    def pop(self, event_class: str) -> int:
-        """Row of the first of this class, taken out."""
-        row = heapq.heappop(self._heaps[event_class])[1]
+    def pop(self, event_class: str, here: bool) -> int:
+        """Row of the first of this kind, taken out."""
+        row = heapq.heappop(self._heaps[event_class, here])[1][2]
         self._rows.discard(row)
         return row
 
     def waits(self, event_class: str) -> bool:
         """True when there is something of this class."""
-        return bool(self._heaps.get(event_class))
+        return bool(self._heaps.get((event_class, True)) or self._heaps.get((event_class, False)))
 
     def drain(self, event_classes: Iterable[str] | None = None) -> list[int]:
         """Take everything out, or all of these classes; the rows."""
-        names = list(self._heaps) if event_classes is None else event_classes
-        rows = [row for name in names for _, row in self._heaps.pop(name, [])]
+        kinds = list(self._heaps) if event_classes is None else [(name, here) for name in event_classes for here in (True, False)]
+        rows = [row for kind in kinds for _, (_, _, row) in self._heaps.pop(kind, [])]
         self._rows.difference_update(rows)
         return rows
 
@@ -107,7 +124,12 @@ class Lane:
     sent: int = 0
     queue: Queue = field(default_factory=Queue)
     in_flight: dict[int, tuple[Entry, float]] = field(default_factory=dict)
+    fetching: dict[int, Entry] = field(default_factory=dict)  # their bodies are being read
+    window: int | None = None  # what the broker allows in flight in this session, None: no limit of its own
+    max_bytes: int | None = None  # of one packet, likewise
     holds: dict[str, Hold] = field(default_factory=dict)
+    took_s: dict[str, float] = field(default_factory=dict)  # when its broker last took one of a class
+    rejected: dict[int, str] = field(default_factory=dict)  # single messages that this broker does not take: row -> why
 
     def oldest_in_flight_s(self) -> float | None:
         """When the oldest message without PUBACK was sent."""
@@ -115,9 +137,9 @@ class Lane:
 
     def has(self, row: int) -> bool:
         """True when this path is about to send it, or waits for its PUBACK."""
-        return row in self.in_flight or row in self.queue
+        return row in self.in_flight or row in self.queue or row in self.fetching
 
-    def probes(self, event_class: str, now_s: float) -> bool | None:
-        """None when the broker refuses nothing of this class; else whether one message may try now."""
+    def probes(self, event_class: str, row: int, now_s: float) -> bool | None:
+        """None when the broker refuses nothing of this class; else whether this one may try now."""
         hold = self.holds.get(event_class)
-        return None if hold is None else hold.probe_row is None and now_s >= hold.until_s
+        return None if hold is None else hold.probe_row == row or (hold.probe_row is None and now_s >= hold.until_s)

@@ -8,33 +8,44 @@ One path carries at a time: the first in the site file that has a session and ca
 after it came back, or after a message on it went without receipt. In dual mode alarms go out on all paths at once; in
 failover mode too, while there is doubt about a path. The centre knows an event by its id, whichever way it came.
 
-Only light entries live here; a body leaves memory with its PUBACK and is read again from the journal for a
-resend. When more is owed than fits, the rest stays in the journal and is paged in (`overflow_row`).
+Only light entries live here; a body leaves memory with its PUBACK and is read again from the journal for a resend.
+What memory has no room for stays in the journal and is paged in (shelves.py).
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from gateway.uplink.lane import Entry, Hold, Lane, Queue
+from gateway.uplink.lane import ALARM_CLASS as ALARM_CLASS
+from gateway.uplink.lane import Entry, Hold, Lane, Place, Queue
+from gateway.uplink.shelves import Shelf, Shelves
 
-ALARM_CLASS = "alarm"
 FOLLOWED = frozenset({ALARM_CLASS, "mode"})  # how far their news get is told: to linkage, and to a drill that waits for signatures
 BROKER = "broker"  # stands in as recipient where the site file names none: then a PUBACK ends delivery
 BOTH = "*"  # sent on more than one path: a receipt says nothing about either
 
 NO_SUBSCRIBERS = 0x10  # MQTT 5 PUBACK: accepted, but nobody listens; not delivery
 REFUSED_FROM = 0x80
+TOO_LARGE = 0x95
 QUOTA = 0x97  # quota exceeded: passes by itself, so the first waits are short
+SUSPECT_TIMES = 3  # sessions that end right after something was sent before it is believed to be the reason
 SUSPECTED = 0xFF  # not a reason code: the broker says yes and ends the session; `release` ends such a hold, no PUBACK does
 
-MAX_ENTRIES = 20_000  # about 12 MB
+MAX_ENTRIES = 20_000  # alarms on a recipient's shelf: about 12 MB; a quarter of it for any other class
+BODIES_MOST = 2000  # with so many entries in memory, the bodies of further ones are left in the journal
+PROBES = 20  # a silent recipient gets so many repeats in each receipt timeout, alarms and all else counted apart: it is asked, not flooded
+EARLY_KEPT = 1000  # digests of early copies whose receipts may still come
+# A centre that answers has no more than this before it, alarms apart: else a backlog is sent again before it was read once
+AWAITED_MOST = 300
 REPEAT_CAP_S = 300.0
 ALARM_REPEAT_CAP_S = 30.0
 HOLD_FIRST_S = 30.0  # a refused topic is tried again after this long, then twice as long, up to the cap
+PROBE_AGAIN_S = 1.0  # after a probe of a suspected topic that was acknowledged
 QUOTA_FIRST_S = 2.0
+ROW_HOLD_S = 300.0  # a single message that a broker refuses while it takes others is tried again after this long; an alarm after 30 s
 RETURN_S = 30.0  # a path that was lost or deaf must have been good for so long before it carries again
 
 
@@ -66,14 +77,20 @@ class Outbox:
     ) -> None:
         self._window = window
         self._receipt_timeout_s = receipt_timeout_s
-        self._max_entries = max_entries
         self._dual = dual
         self._entries: dict[int, Entry] = {}
         self._by_digest: dict[str, Entry] = {}
         self._queue = Queue()
         self._due: list[tuple[float, int]] = []
+        self._awaited: dict[str, set[int]] = {}  # recipient -> rows that went out once and are not due again
+        self._heard_s: dict[str, float] = {}
+        self._answered_s: dict[str, float] = {}  # recipient -> when the newest of what it has receipted was sent
         self.lanes = {name: Lane(name) for name in paths}
-        self.overflow_row: int | None = None
+        self.shelves = Shelves(max_entries)
+        self._early: dict[str, int] = {}  # event id -> row of its early copy
+        self._early_digests: dict[str, str] = {}  # sha-256 -> event id, of early copies
+        self._postponed: set[int] = set()  # repeats that wait for a word of their recipient
+        self._probed: dict[Shelf, tuple[float, int]] = {}  # (since when, how many) repeats went to the silent
         self.counts = Counts()
         # the news of an event of class FOLLOWED has got further: see core.commands.Delivered
         self.heard: Callable[[str, str, str], None] = lambda event, step, by: None
@@ -98,17 +115,27 @@ class Outbox:
             for name, hold in lane.holds.items()
         }
 
+    def rejected(self) -> list[str]:
+        """In words, the first single messages that a broker does not take while it takes their like."""
+        found = [(lane.name, self._entries[row].id, why) for lane in self.lanes.values() for row, why in lane.rejected.items()]
+        return [f"path {path}, event {name}: {why}" for path, name, why in found[:3]]
+
     # --- what is owed --------------------------------------------------------------------------
 
     def offer(self, entry: Entry) -> bool:
-        """Take a committed event. False when memory is full: it stays in the journal until there is room."""
+        """Take a committed event. False when all its shelves are full: it stays in the journal until there is room."""
         if not entry.owed or entry.row in self._entries:
             return True
-        if len(self._entries) >= self._max_entries and entry.event_class != ALARM_CLASS:
-            self.overflow_row = entry.row if self.overflow_row is None else min(self.overflow_row, entry.row)
+        if entry.row < 0:
+            self._note_early(entry)
+        elif self.shelves.crowded(entry, inside=False):
+            self.shelves.leave(entry)
             return False
+        elif len(self._entries) >= BODIES_MOST:
+            entry.body = None
         self._entries[entry.row] = entry
         self._by_digest[entry.sha256] = entry
+        self.shelves.place(entry, entry.owed)
         if not self._copy(entry):
             self._queue.push(entry)
         return True
@@ -119,30 +146,44 @@ class Outbox:
         if known is None:
             entry.again = True
             return self.offer(entry)
+        self.shelves.place(known, entry.owed - known.owed)
         known.owed |= entry.owed
         return True
 
+    def _note_early(self, entry: Entry) -> None:
+        self._early[entry.id] = entry.row
+        self._early_digests[entry.sha256] = entry.id
+        while len(self._early_digests) > EARLY_KEPT:
+            del self._early_digests[next(iter(self._early_digests))]
+
+    def _remove(self, row: int) -> Entry | None:
+        """Nothing is to be done for this one any more."""
+        entry = self._entries.pop(row, None)
+        if entry is not None:
+            self._by_digest.pop(entry.sha256, None)
+            self._await_no_more(row)
+            self._postponed.discard(row)
+            self.shelves.take(entry, entry.owed)
+            for lane in self.lanes.values():
+                lane.rejected.pop(row, None)
+        return entry
+
     def drop_early(self, event_id: str) -> None:
         """The sealed event is here: its early copy (row below 0) need not be repeated."""
-        for row in [row for row, entry in self._entries.items() if row < 0 and entry.id == event_id]:
-            entry = self._entries.pop(row)
-            self._by_digest.pop(entry.sha256, None)
+        row = self._early.pop(event_id, None)
+        if row is not None:
+            self._remove(row)
 
     def forget(self, rows: Iterable[int]) -> None:
         """The journal has no bodies for these: there is nothing to send. What it still owes is paged in again."""
         for row in rows:
-            entry = self._entries.pop(row, None)
-            if entry is not None:
-                self._by_digest.pop(entry.sha256, None)
+            self._remove(row)
             for lane in self.lanes.values():
                 lane.in_flight.pop(row, None)
+                lane.fetching.pop(row, None)
                 for hold in lane.holds.values():
                     if hold.probe_row == row:
                         hold.probe_row = None
-
-    def has_room(self) -> bool:
-        """True when a page of the journal may be brought in."""
-        return len(self._entries) < self._max_entries // 2
 
     # --- which path ----------------------------------------------------------------------------
 
@@ -176,21 +217,27 @@ class Outbox:
 
     # --- sending -------------------------------------------------------------------------------
 
-    def next(self, lane: Lane, now_s: float) -> Entry | None:
-        """The next entry to publish on this path, alarms first, or None. The caller publishes it and calls `sent`."""
-        if len(lane.in_flight) >= self._window:
+    def next(self, lane: Lane, now_s: float, *, at_hand: bool = False) -> Entry | None:
+        """The next entry to publish on this path, alarms first, or None. at_hand: of those whose body is in memory.
+
+        The caller publishes it and calls `sent`; or, when its body must be read first, calls `fetch` and then `fetched`.
+        """
+        if len(lane.in_flight) + len(lane.fetching) >= min(self._window, lane.window or self._window):
             return None
-        self._wake_due(now_s)
+        self.wake_due(now_s)
         owed = self._entries.__contains__
-        best: tuple[tuple[int, int], str, Queue] | None = None
+        busy = self._centre_is_busy(now_s)
+        best: tuple[Place, str, bool, Queue] | None = None
         for queue in (lane.queue, self._queue):
-            for name, head in queue.heads(owed):
-                if self._may(lane, name, now_s, own=queue is lane.queue) and (best is None or head < best[0]):
-                    best = (head, name, queue)
+            for name, here, head in queue.heads(owed, at_hand=at_hand):
+                if busy and name != ALARM_CLASS:
+                    continue
+                if self._may(lane, name, head[2], now_s, own=queue is lane.queue) and (best is None or head < best[0]):
+                    best = (head, name, here, queue)
         if best is None:
             return None
-        _, name, queue = best
-        entry = self._entries[queue.pop(name)]
+        _, name, here, queue = best
+        entry = self._entries[queue.pop(name, here)]
         if queue is self._queue:
             self._copy(entry, but=lane)
         hold = lane.holds.get(name)
@@ -198,25 +245,81 @@ class Outbox:
             hold.probe_row = entry.row
         return entry
 
+    def fetch(self, lane: Lane, entry: Entry) -> None:
+        """Its body is being read for this path."""
+        lane.fetching[entry.row] = entry
+
+    def fetched(self, lane: Lane, row: int, body: bytes | None) -> None:
+        """The body that was asked for is here, or could not be read: it waits for this path again."""
+        entry = lane.fetching.pop(row, None)
+        if entry is not None and row in self._entries:
+            entry.body = entry.body or body
+            lane.queue.push(entry)
+
+    def _centre_is_busy(self, now_s: float) -> bool:
+        """A recipient that answers has as much before it as it should; one that is silent holds nothing up."""
+        return any(
+            len(rows) >= AWAITED_MOST and now_s - self._heard_s.get(name, -math.inf) < self._receipt_timeout_s
+            for name, rows in self._awaited.items()
+        )
+
+    def _await_no_more(self, row: int) -> None:
+        for rows in self._awaited.values():
+            rows.discard(row)
+
     def waits(self, lane: Lane, event_classes: Iterable[str], now_s: float) -> bool:
         """True when something of one of these classes could be published on this path now."""
+        owed, wanted = self._entries.__contains__, set(event_classes)
         queues = ((lane.queue, True), (self._queue, False))
-        return any(queue.waits(name) and self._may(lane, name, now_s, own=own) for name in event_classes for queue, own in queues)
+        return bool(wanted) and any(
+            name in wanted and self._may(lane, name, head[2], now_s, own=own)
+            for queue, own in queues
+            for name, _, head in queue.heads(owed)
+        )
 
-    def _may(self, lane: Lane, event_class: str, now_s: float, *, own: bool) -> bool:
-        probes = lane.probes(event_class, now_s)
+    def _may(self, lane: Lane, event_class: str, row: int, now_s: float, *, own: bool) -> bool:
+        probes = lane.probes(event_class, row, now_s)
         if own or probes is not None:
             return probes is not False
         carrier = self.carrier(now_s)
         return carrier is None or carrier is lane or event_class in carrier.holds
 
-    def _wake_due(self, now_s: float) -> None:
+    def wake_due(self, now_s: float) -> None:
+        """Put what falls due before the paths again."""
         while self._due and self._due[0][0] <= now_s:
             due_s, row = heapq.heappop(self._due)
             entry = self._entries.get(row)
             if entry is not None and entry.due_s == due_s:
+                if not self._may_repeat(entry, now_s):
+                    self._postponed.add(row)
+                    self._wait(entry, now_s + self._receipt_timeout_s)
+                    continue
+                self._postponed.discard(row)
                 entry.due_s = 0.0
+                self._await_no_more(row)
                 self._repeat(entry, now_s)
+
+    def _wait(self, entry: Entry, due_s: float) -> None:
+        entry.due_s = due_s
+        heapq.heappush(self._due, (due_s, entry.row))
+
+    def _may_repeat(self, entry: Entry, now_s: float) -> bool:
+        """Always where a receipt has come for something that was sent later: this one was passed over. Else a few at a time.
+
+        For a recipient that answers has it before it still, and does not read it sooner if it lies there twice; and on a slow line repeats
+        to the silent must leave room for the others.
+        """
+        if any(entry.sent_s < self._answered_s.get(name, -math.inf) for name in entry.owed):
+            return True
+        kind = ALARM_CLASS if entry.event_class == ALARM_CLASS else ""
+        for name in entry.owed:
+            since_s, count = self._probed.get((name, kind), (-math.inf, 0))
+            if now_s - since_s >= self._receipt_timeout_s:
+                since_s, count = now_s, 0
+            if count < PROBES:
+                self._probed[name, kind] = (since_s, count + 1)
+                return True
+        return False
 
     def _repeat(self, entry: Entry, now_s: float) -> None:
         """No receipt came in time: again, on the other path where there is one."""
@@ -258,14 +361,50 @@ class Outbox:
         if entry is None:
             return code < REFUSED_FROM
         if code >= REFUSED_FROM:
-            self.hold(lane, entry.event_class, code, now_s)
-            self._requeue(entry)
+            self._refused(lane, entry, code, now_s)
             return False
+        lane.took_s[entry.event_class] = now_s
         hold = lane.holds.get(entry.event_class)
         if hold is not None and hold.code != SUSPECTED:
             del lane.holds[entry.event_class]
+        elif hold is not None and hold.probe_row == row:  # whoever sent it looks whether the session outlives it, and releases the topic
+            hold.probe_row, hold.until_s = None, now_s + PROBE_AGAIN_S
         self._acknowledged(lane, entry, code, now_s)
         return True
+
+    def _refused(self, lane: Lane, entry: Entry, code: int, now_s: float) -> None:
+        """Is it the topic, or this message? It is the message when its like were taken since it was refused before, or it is too large."""
+        entry.refusals += 1
+        before_s, entry.refused_s = entry.refused_s, now_s
+        passed_over = entry.refusals > 1 and lane.took_s.get(entry.event_class, -math.inf) > before_s
+        if code == TOO_LARGE or passed_over:
+            self.reject(lane, entry, f"reason code 0x{code:02x}", now_s)
+        else:
+            self.hold(lane, entry.event_class, code, now_s)
+            self._requeue(entry)
+
+    def reject(self, lane: Lane, entry: Entry, why: str, now_s: float) -> None:
+        """This broker does not take this one message: by another path, or again later. Its class flows on."""
+        lane.in_flight.pop(entry.row, None)
+        if entry.row not in self._entries:
+            return
+        lane.rejected[entry.row] = why
+        hold = lane.holds.get(entry.event_class)
+        if hold is not None and hold.probe_row == entry.row:
+            hold.probe_row = None
+        others = [other for other in self._others(entry, lane) if entry.row not in other.rejected]
+        for other in others[:1]:
+            other.queue.push(entry)
+        if not others and not entry.due_s:
+            self._wait(entry, now_s + (ALARM_REPEAT_CAP_S if entry.event_class == ALARM_CLASS else ROW_HOLD_S))
+
+    def suspect_row(self, lane: Lane, now_s: float) -> None:
+        """The broker ended the session right after the one message that was in flight: after three times, others go before it."""
+        if len(lane.in_flight) == 1:
+            entry, _ = next(iter(lane.in_flight.values()))
+            entry.refusals += 1
+            if entry.refusals >= SUSPECT_TIMES:
+                self.reject(lane, entry, "the broker ends the session at it", now_s)
 
     def _acknowledged(self, lane: Lane, entry: Entry, code: int, now_s: float) -> None:
         """A broker has it: wait for the receipt."""
@@ -277,11 +416,13 @@ class Outbox:
             if code == NO_SUBSCRIBERS and not entry.unanswered:
                 for other in self._others(entry, lane):
                     other.queue.push(entry)
+            if not entry.unanswered and code != NO_SUBSCRIBERS:
+                for name in entry.owed:
+                    self._awaited.setdefault(name, set()).add(entry.row)
             entry.unanswered += 1  # a broker that took nothing says nothing about the centre
             wait_s = self._receipt_timeout_s * 2 ** min(entry.unanswered - 1, 10)
             cap_s = ALARM_REPEAT_CAP_S if entry.event_class == ALARM_CLASS else REPEAT_CAP_S
-            entry.due_s = now_s + min(wait_s, max(cap_s, self._receipt_timeout_s))
-            heapq.heappush(self._due, (entry.due_s, entry.row))
+            self._wait(entry, now_s + min(wait_s, max(cap_s, self._receipt_timeout_s)))
         if entry.row > 0 and not any(other.has(entry.row) for other in self.lanes.values()):
             entry.body = None  # an early copy (row below 0) is in memory only
 
@@ -316,9 +457,12 @@ class Outbox:
         """
         lane.up, lane.lost = False, lane.lost or not on_purpose
         flying = [entry for entry, _ in lane.in_flight.values()]
+        fetched = list(lane.fetching.values())
         lane.in_flight.clear()
+        lane.fetching.clear()
+        lane.rejected.clear()
         waiting = [self._entries[row] for row in lane.queue.drain() if row in self._entries]
-        for entry in flying + waiting:
+        for entry in flying + fetched + waiting:
             self._requeue(entry)
         for hold in lane.holds.values():
             hold.probe_row = None
@@ -326,19 +470,30 @@ class Outbox:
 
     # --- what the centre says ------------------------------------------------------------------
 
+    def heard_from(self, recipient: str, now_s: float) -> None:
+        """A receipt of this recipient has come, whatever is in it."""
+        was_silent = now_s - self._heard_s.get(recipient, -math.inf) >= self._receipt_timeout_s
+        self._heard_s[recipient] = now_s
+        if was_silent:
+            for row in [row for row in self._postponed if recipient in self._entries[row].owed]:
+                self._postponed.discard(row)
+                self._wait(self._entries[row], now_s)
+
     def receipt(self, recipient: str, items: Iterable[tuple[str, str]], *, unusable: bool) -> tuple[list[Entry], list[str], list[str]]:
         """(settled, mismatching ids, ids whose digest is not held here) of one verified receipt."""
         settled, wrong, unknown = [], [], []
         for event_id, sha256 in items:
             entry = self._by_digest.get(sha256)
             if entry is None:
-                unknown.append(event_id)
+                if self._early_digests.get(sha256) != event_id:
+                    unknown.append(event_id)
             elif entry.id != event_id:
                 wrong.append(event_id)
             elif recipient in entry.owed:
                 settled.append(entry)
                 if entry.event_class in FOLLOWED and not entry.again:
                     self.heard(event_id, "unusable" if unusable else "received", recipient)
+                self._answered_s[recipient] = max(self._answered_s.get(recipient, -math.inf), entry.sent_s)
                 self.settle(entry, recipient)
                 self._answered(entry)
                 if unusable:
@@ -356,22 +511,30 @@ class Outbox:
 
     def settle(self, entry: Entry, recipient: str) -> None:
         """One recipient owes nothing more for this event."""
-        entry.owed.discard(recipient)
+        if recipient in entry.owed:
+            entry.owed.discard(recipient)
+            if entry.row in self._entries:
+                self.shelves.take(entry, [recipient])
+        self._awaited.get(recipient, set()).discard(entry.row)
         if not entry.owed:
-            self._entries.pop(entry.row, None)
-            self._by_digest.pop(entry.sha256, None)
+            self._remove(entry.row)
+        elif entry.row > 0 and self.shelves.crowded(entry, inside=True):  # only those with a full shelf still owe it
+            self.shelves.leave(entry)
+            self._remove(entry.row)
 
     def owes_alarms(self) -> bool:
         """True while an alarm has not been confirmed by everybody who must."""
-        return any(entry.event_class == ALARM_CLASS for entry in self._entries.values())
+        return self.shelves.holds_alarms()
 
     def oldest_owed(self, recipient: str) -> Entry | None:
         """The entry that this recipient has owed longest."""
         return min((entry for entry in self._entries.values() if recipient in entry.owed), key=lambda entry: entry.sealed_s, default=None)
 
     def lowest_owed(self) -> dict[str, tuple[int, int]]:
-        """recipient -> (epoch, sequence) of the lowest event it still owes."""
+        """recipient -> (epoch, sequence) of the lowest event that it may still owe, in memory or in the journal."""
         lowest: dict[str, tuple[int, int]] = {}
+        for (recipient, _), (_, place) in self.shelves.behind.items():
+            lowest[recipient] = min(lowest.get(recipient, place), place)
         for entry in self._entries.values():
             if entry.row < 0:
                 continue  # an early copy has no number yet

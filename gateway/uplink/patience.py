@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.core.errors import GatewayError, NoPuback, TakenOver, Unwelcome
+from gateway.core.errors import GatewayError, NoPuback, NotAllowed, PacketTooLarge, TakenOver, Unwelcome
 
 BACK_OFF_FIRST_S = 0.5
 BACK_OFF_CAP_S = 30.0  # brokers; house rule
@@ -27,22 +27,29 @@ class Patience:
         self._failures = 0
         self._short = 0
         self._takeovers = 0
+        self._trouble = UNREACHABLE
         self.rival = ""
 
     def ended(self, error: GatewayError, lasted_s: float, *, owes_alarms: bool) -> tuple[float, float]:
         """(least, most) seconds to wait, by chance between them. lasted_s: how long there was a session, 0 when there was none."""
-        trouble = kind_of(error, lasted_s)
+        trouble = self._trouble = kind_of(error, lasted_s)
         self._failures = 0 if lasted_s > STEADY_S else self._failures + 1
-        self._short = self._short + 1 if trouble == CLOSED and lasted_s < SHORT_S else 0 if lasted_s else self._short
+        like_a_takeover = trouble == CLOSED and lasted_s < SHORT_S and not isinstance(error, NotAllowed | PacketTooLarge)
+        self._short = self._short + 1 if like_a_takeover else 0 if lasted_s else self._short
         self.steady(lasted_s)
         if trouble == TAKEN_OVER:
             self.rival = str(error)
         elif self._short >= SHORT_TIMES:
             self.rival = f"the broker ended {self._short} sessions in a row within {SHORT_S:.0f} s each"
-        if trouble == UNWELCOME:
-            return UNWELCOME_S
-        if trouble == TAKEN_OVER or self._short >= SHORT_TIMES:
+        if trouble == TAKEN_OVER or (self._short >= SHORT_TIMES and trouble != UNWELCOME):
             self._takeovers += 1
+        return self.wait(owes_alarms=owes_alarms)
+
+    def wait(self, *, owes_alarms: bool) -> tuple[float, float]:
+        """(least, most) seconds to wait after what has just ended, if an alarm is owed by now, or not."""
+        if self._trouble == UNWELCOME:
+            return UNWELCOME_S
+        if self._trouble == TAKEN_OVER or self._short >= SHORT_TIMES:
             cap_s = RIVAL_OWED_CAP_S if owes_alarms else RIVAL_CAP_S
             most_s = min(cap_s, RIVAL_FIRST_S * 2 ** min(self._takeovers, 10))
             return most_s / 2, most_s

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from gateway.contract.jws import TrustedKey
-from gateway.contract.receipt import read_receipt
+from gateway.contract.receipt import Newest, read_receipt
 from gateway.core.delivery import RECEIVED, UNUSABLE, History, Settlement
 from gateway.core.errors import BadMessage, BadSignature
 from gateway.uplink.outbox import ALARM_CLASS, Outbox
@@ -47,6 +47,7 @@ class Receipts:
         self._fault = fault
         self._delivered = delivered
         self._settlements: list[Settlement] = []
+        self.newest: Callable[[Newest], object] = lambda newest: None  # what a centre says that it has
         self.heard: set[str] = set()
         self.bad = 0
         self.bad_until_s = 0.0
@@ -60,6 +61,9 @@ class Receipts:
             self._refuse(str(error))
             return
         self.heard.add(receipt.recipient)
+        self._outbox.heard_from(receipt.recipient, time.monotonic())
+        if receipt.newest is not None:
+            self.newest(receipt.newest)
         settled, wrong, unknown = self._outbox.receipt(receipt.recipient, receipt.items, unusable=receipt.unusable)
         state = UNUSABLE if receipt.unusable else RECEIVED
         for entry in settled:
@@ -67,20 +71,29 @@ class Receipts:
                 self.store(entry.row, receipt.recipient, state)
             if entry.cause_s and entry.event_class == ALARM_CLASS and not receipt.unusable:
                 self._delivered(receipt.recipient, time.monotonic() - entry.cause_s)
+        unused = [entry.id for entry in settled]
         if unknown:
             found = await self._history.known(unknown)
             digests = dict(receipt.items)
             for event_id in unknown:
-                if event_id in found and found[event_id][1] == digests[event_id]:
-                    self.store(found[event_id][0], receipt.recipient, state)  # settled before, or not paged in yet
-                else:
+                if event_id not in found or found[event_id][1] != digests[event_id]:
                     wrong.append(event_id)
+                    continue
+                row = found[event_id][0]
+                if receipt.unusable and not unused and await self._owes(row, receipt.recipient):
+                    unused.append(event_id)
+                self.store(row, receipt.recipient, state)  # settled before, or not paged in yet
         for event_id in wrong[:3]:
             self._refuse(f"is for event {event_id[:48]}, which is not ours or has another sha-256")
-        if receipt.unusable and settled:
-            reason = f"cannot use event {settled[0].id}: {receipt.reason}"
+        if receipt.unusable and unused:
+            reason = f"cannot use event {unused[0]}: {receipt.reason}"
             self.unusable[receipt.recipient] = (time.monotonic() + UNUSABLE_HOLD_S, reason)
             self._fault(f"gw-centre-{receipt.recipient}", True, reason)
+
+    async def _owes(self, row: int, recipient: str) -> bool:
+        """By the journal; what is not in memory."""
+        page = await self._history.owed(row - 1, 1)
+        return any(owed.row == row and recipient in owed.recipients for owed in page)
 
     def store(self, row: int, recipient: str, state: int) -> None:
         """One delivery is settled; it is written with the next batch."""

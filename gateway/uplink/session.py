@@ -8,41 +8,63 @@ A session object lives for one connection; who tries again, and when, is decided
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.enums import LogLevel, MQTTErrorCode
+from paho.mqtt.exception import MalformedPacket
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from gateway.core.errors import LinkLost, SubscriptionRefused, TakenOver, Unwelcome
+from gateway.core.errors import LinkLost, NotAllowed, PacketTooLarge, SubscriptionRefused, TakenOver, Unwelcome
 from gateway.uplink.tls_words import tls_words
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 SESSION_EXPIRY_S = 86_400  # the broker keeps receipts for us this long
+INCOMING_MOST_BYTES = 262_144  # a receipt of 1,000 events has about 100,000
+WAITING_MOST_BYTES = 16_777_216  # of all messages that have come and are not looked at yet
+HEAD_BYTES = 65_536 + 64  # of a message too long to be read: enough for the topic and the number that its PUBACK names
+REFUSED_FROM = 0x80
+UNLIMITED = 65_535  # Receive Maximum where the broker names none (MQTT 5, 3.2.2.3.3)
 
 OnAck = Callable[[int], None]
 
-TAKEN_OVER = 0x8E
+TAKEN_OVER, NOT_ALLOWED, TOO_LARGE = 0x8E, 0x87, 0x95
 # CONNACK codes that stay until a person acts (MQTT 5, 3.2.2.2; the library gives those of 3.1.1 the same numbers)
 REFUSALS = {
     0x85: "it does not take the client id",
     0x86: "user or password is wrong; see username and password_file of this path",
-    0x87: "not authorised; see user, certificate and the rights at the broker",
+    0x87: "not authorised; see username, password_file and certificate of this path, and the rights at the broker",
     0x8A: "banned",
     0x8C: "it wants another way to log in",
+    0x9D: "it has moved; see url of this path",
+}
+# Those that may pass by themselves
+BUSY = {
+    0x88: "it is not ready to serve",
+    0x89: "it is busy",
+    0x97: "a quota is used up",
+    0x9C: "another server is to be used for the time being",
+    0x9F: "connections come too fast",
 }
 DISCONNECTS = {
+    0x87: "the broker does not allow a message that was just sent",
     0x89: "the broker is busy",
     0x8B: "the broker shuts down",
     0x8D: "the broker has heard nothing for too long (keep-alive)",
     0x93: "the broker says that too many messages are in flight; see window",
+    0x95: "a message that was just sent is larger than the broker takes",
     0x96: "the broker says that messages come too fast",
     0x97: "the broker's quota is used up",
     0x98: "an administrator at the broker ended the session",
@@ -97,6 +119,29 @@ class Session:
             raise (Unwelcome if refused else LinkLost)(self._explain(error)) from error
         return self
 
+    @property
+    def receive_maximum(self) -> int:
+        """How many QoS 1 messages the broker takes before it has acknowledged the first; more wait in the library, in their order."""
+        return self._client.receive_maximum
+
+    @property
+    def maximum_packet_bytes(self) -> int | None:
+        """The largest packet that the broker takes, None where it does not say."""
+        return self._client.maximum_packet_bytes
+
+    def unacknowledged(self) -> list[tuple[str, int]]:
+        """(topic, bytes of payload) of each QoS 1 message that waits for its PUBACK, in the order of sending; also after the end."""
+        return [(topic, size) for _, topic, size in self._client.flying.values()]
+
+    @property
+    def taken(self) -> dict[str, int]:
+        """topic -> bytes of the largest payload that the broker has acknowledged in this session without refusing it."""
+        return self._client.taken
+
+    def drop(self) -> None:
+        """Close the connection at once, without a word: the broker publishes the will. For a line on which nothing gets through."""
+        self._client.drop()
+
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         try:
             await self._client.__aexit__(None, None, None)
@@ -132,15 +177,16 @@ class Session:
             raise self._ended(f"subscribing {topic}", error) from error
         for code in granted or ():
             value = code if isinstance(code, int) else code.value
-            if value >= 0x80:
+            if value >= REFUSED_FROM:
                 raise SubscriptionRefused(f"the broker refuses the subscription to {topic}: reason code 0x{value:02x}")
 
     async def messages(self) -> AsyncIterator[tuple[str, bytes, bool]]:
         """(topic, payload, retained) of what arrives. Raises LinkLost when the link ends."""
         try:
             async for message in self._client.messages:
-                payload = message.payload
-                yield str(message.topic), payload if isinstance(payload, bytes) else str(payload or "").encode(), bool(message.retain)
+                payload = message.payload if isinstance(message.payload, bytes) else str(message.payload or "").encode()
+                self._client.waiting_bytes -= len(payload)
+                yield str(message.topic), payload, bool(message.retain)
         except aiomqtt.MqttError as error:
             raise self._ended("the link ended", error) from error
         raise LinkLost("the link ended")
@@ -150,8 +196,8 @@ class Session:
         code = _code(error) or self._client.last_code()
         if code == TAKEN_OVER:
             return TakenOver(f'another device connects with the client id "{self._address.client_id}" and takes the session over')
-        words = DISCONNECTS.get(code, "")
-        return LinkLost(f"{doing}: {words or error}")
+        kind = {NOT_ALLOWED: NotAllowed, TOO_LARGE: PacketTooLarge}.get(code, LinkLost)
+        return kind(f"{doing}: {DISCONNECTS.get(code) or error}")
 
     def _explain(self, error: BaseException) -> str:
         """What to do about a refused connection."""
@@ -159,7 +205,7 @@ class Session:
         text = str(error)
         if self._address.tls is not None and (words := tls_words(text)):
             return f"{where}: {words} ({text})"
-        if isinstance(error, MqttConnectError) and (advice := REFUSALS.get(_code(error))):
+        if isinstance(error, MqttConnectError) and (advice := (REFUSALS | BUSY).get(_code(error))):
             return f"{where} refuses this gateway: {advice} ({text})"
         if "timed out" in text.lower() and self._address.tls is None:
             return f"{where} took the connection and has not answered for {CONNECT_TIMEOUT_S:.0f} s; is that an MQTT broker? ({text})"
@@ -216,11 +262,27 @@ class MqttDialler:
 
 
 class _Client(aiomqtt.Client):
-    """aiomqtt's client with the PUBACK's reason code handed out."""
+    """aiomqtt's client with the PUBACK's reason code handed out, the limits that the broker announces, and limits of its own.
+
+    flying: packet id -> (who waits for the PUBACK, topic, bytes). taken: see Session. waiting_bytes: of messages that have come and wait
+    to be looked at.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._on_acks: dict[int, OnAck] = {}
+        self.flying: dict[int, tuple[OnAck, str, int]] = {}
+        self.taken: dict[str, int] = {}
+        self.receive_maximum = UNLIMITED
+        self.maximum_packet_bytes: int | None = None
+        self.waiting_bytes = 0
+        self._discarded = 0
+        self._client._handle_pubackcomp = self._take_puback  # type: ignore[method-assign,assignment]
+        self._read_packet = self._client._packet_read
+        self._client._packet_read = self._packet_read  # type: ignore[method-assign]
+        self._handle_end = self._client._loop_rc_handle
+        self._client._loop_rc_handle = self._read_the_rest  # type: ignore[method-assign]
+        self._thread = threading.get_ident()
+        self._waits_for_room = False  # the socket took no more; the loop tells when it does
         self._said = ""  # the library's last error before the session was open: under TLS 1.3 a refusal comes after the handshake
         self._client.on_log = self._remember
 
@@ -230,6 +292,9 @@ class _Client(aiomqtt.Client):
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
         self._client.on_log = None  # it costs time for each message
+        self.receive_maximum = getattr(properties, "ReceiveMaximum", UNLIMITED)
+        self.maximum_packet_bytes = getattr(properties, "MaximumPacketSize", None)
+        self._client._max_inflight_messages = min(self._client._max_inflight_messages, self.receive_maximum)
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
@@ -238,6 +303,29 @@ class _Client(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttError(f"closed before the session was open; {self._said}".rstrip("; ")))
             self._connected.exception()  # when nobody waits any more it would complain on stderr
 
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        """Write in the loop's next turn, without asking first whether the socket takes it: it does, unless the line is slower than we."""
+        if threading.get_ident() != self._thread:
+            self._waits_for_room = True
+            super()._on_socket_register_write(client, userdata, sock)  # the library connects in a thread of its own
+        else:
+            self._loop.call_soon(self._write, client, sock)
+
+    def _write(self, client: Any, sock: Any) -> None:
+        try:
+            client.loop_write()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the link has ended; the library's own callback does the same
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+        if client.want_write() and sock.fileno() >= 0 and not self._waits_for_room:
+            self._waits_for_room = True
+            self._loop.add_writer(sock.fileno(), self._write, client, sock)
+
+    def _on_socket_unregister_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        if self._waits_for_room:
+            self._waits_for_room = False
+            super()._on_socket_unregister_write(client, userdata, sock)
+
     def send(self, topic: str, payload: bytes, qos: int, retain: bool, properties: Properties | None, on_ack: OnAck | None) -> None:
         if self._disconnected.done():
             raise aiomqtt.MqttError("the link ended")
@@ -245,13 +333,65 @@ class _Client(aiomqtt.Client):
         if info.rc:
             raise aiomqtt.MqttCodeError(info.rc, "not sent")
         if on_ack is not None:
-            self._on_acks[info.mid] = on_ack
+            self.flying[info.mid] = (on_ack, topic, len(payload))
+
+    def _take_puback(self, command: str) -> MQTTErrorCode:
+        """The library ends the session at a reason code that its table does not have for a PUBACK; mosquitto sends such a one (0x95)."""
+        body = self._client._in_packet["packet"]
+        if len(body) < 2:
+            raise MalformedPacket(f"{command} of {len(body)} bytes")
+        number, code = int.from_bytes(body[:2], "big"), body[2] if len(body) > 2 else 0
+        with self._client._out_message_mutex:
+            if number not in self._client._out_messages:
+                return MQTTErrorCode.MQTT_ERR_SUCCESS
+            return self._client._do_on_publish(number, code, None)  # type: ignore[arg-type]
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any = None) -> None:
-        on_ack = self._on_acks.pop(mid, None)
-        if on_ack is not None:
-            on_ack(int(reason_code.value))
+        known = self.flying.pop(mid, None)
+        if known is not None:
+            on_ack, topic, size = known
+            code = int(getattr(reason_code, "value", reason_code))
+            if code < REFUSED_FROM and size > self.taken.get(topic, 0):
+                self.taken[topic] = size
+            on_ack(code)
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _packet_read(self) -> MQTTErrorCode:
+        """Of a message that is too long to be looked at keep only its head.
+
+        No Maximum Packet Size is announced: mosquitto 2.0 sends nothing at all any more once it has left out as many messages for it as
+        it may have in flight, and 3.1.1 has no word for it.
+        """
+        done = self._read_packet()
+        packet = self._client._in_packet
+        if packet["remaining_length"] > INCOMING_MOST_BYTES:
+            del packet["packet"][HEAD_BYTES:]
+        return done
+
+    def _read_the_rest(self, rc: MQTTErrorCode) -> MQTTErrorCode:
+        """A broker that leaves may have said why; a write that fails is no reason not to read it."""
+        if rc == MQTTErrorCode.MQTT_ERR_CONN_LOST:
+            with suppress(OSError):
+                while self._client._sock is not None and self._packet_read() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    pass
+        return self._handle_end(rc)
+
+    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+        size = len(message.payload)
+        too_long = self._client._in_packet["remaining_length"] > INCOMING_MOST_BYTES
+        if too_long or self.waiting_bytes + size > WAITING_MOST_BYTES or self._queue.full():
+            self._discarded += 1
+            if self._discarded == 1:
+                log.warning("a message on %s is not looked at: it is too long, or too many come at once", message.topic)
+            return
+        self.waiting_bytes += size
+        super()._on_message(client, userdata, message)
+
+    def drop(self) -> None:
+        """Close the socket."""
+        self._client._sock_close()
+        if not self._disconnected.done():
+            self._disconnected.set_exception(aiomqtt.MqttError("given up"))
 
     def last_code(self) -> int:
         """Reason code with which the broker ended the session, 0 when it gave none."""
@@ -261,7 +401,7 @@ class _Client(aiomqtt.Client):
 
     async def forget(self) -> None:
         """Close what a failed attempt left open, and retrieve aiomqtt's own exceptions, which would otherwise complain on stderr."""
-        self._on_acks.clear()
+        self.flying.clear()
         self._client._sock_close()
         for future in (self._connected, self._disconnected):
             if isinstance(future, asyncio.Future) and future.done() and not future.cancelled():
@@ -296,5 +436,15 @@ def _properties(content_type: str, expiry_s: int = 0) -> Any:
     return properties
 
 
-_EVENT = _properties("application/cloudevents+json")
-_JSON = _properties("application/json")
+class _Packed:
+    """Properties that are the same in thousands of messages, packed once."""
+
+    def __init__(self, properties: Any) -> None:
+        self._bytes: bytes = properties.pack()
+
+    def pack(self) -> bytes:
+        return self._bytes
+
+
+_EVENT: Any = _Packed(_properties("application/cloudevents+json"))
+_JSON: Any = _Packed(_properties("application/json"))

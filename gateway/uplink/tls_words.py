@@ -16,8 +16,13 @@ _WORDS = (
     ("ip address mismatch", "the broker's certificate is for another address than that of url"),
     ("certificate has expired", "the broker's certificate, or that of its authority, has expired; or this gateway's clock is wrong"),
     ("certificate is not yet valid", "the broker's certificate is not valid yet; or this gateway's clock is wrong"),
+    ("certificate purpose", "the broker shows a certificate that is not one for a broker"),
     ("certificate verify failed", "the broker's certificate was not signed by the authority in ca_file"),
     ("wrong version number", "the broker does not speak TLS on this port"),
+    # Only the handshake fails in these words: what ends later is told by the MQTT library
+    ("connection reset", "it closes the connection at the TLS handshake: is TLS spoken on this port?"),
+    ("eof occurred", "it closes the connection at the TLS handshake: is TLS spoken on this port?"),
+    ("broken pipe", "it closes the connection at the TLS handshake: is TLS spoken on this port?"),
 )
 
 

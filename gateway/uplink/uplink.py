@@ -66,8 +66,9 @@ class Uplink:
         self._recipients = recipients
         self._timing = timing
         self._faults = Faults(outside.fault)
+        self._oldest: dict[str, tuple[int, float]] = {}  # recipient -> its oldest event without receipt, since when it is
         self.receipts = Receipts(identity.source, keys, outbox, outside.history, outside.settle, self._faults.say, outside.delivered)
-        self._backlog = Backlog(outbox, outside.history, recipients, self.wake)
+        self._backlog = Backlog(outbox, outside.history, recipients, self.wake, self._faults.say)
         shared = Shared(
             identity=identity,
             outbox=outbox,
@@ -104,22 +105,26 @@ class Uplink:
                 link.wake()
 
     def _tell_holds(self) -> None:
-        refused = [f"path {path}, event/{name}: {why}" for (path, name), why in self._outbox.holds.items()]
+        refused = [f"path {path}, event/{name}: {why}" for (path, name), why in self._outbox.holds.items()] + self._outbox.rejected()
         self._faults.say("gw-publish", bool(refused), "the broker refuses " + "; ".join(refused))
 
     async def watch(self) -> None:
-        """Local faults that hold whether or not there is a session."""
-        while True:
-            await asyncio.sleep(WATCH_S)
-            self.look(time.monotonic())
+        """Bring in what lies in the journal, and tell local faults, whether or not there is a session."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._backlog.run(), name="backlog")
+            while True:
+                await asyncio.sleep(WATCH_S)
+                self._backlog.poke()
+                self.look(time.monotonic())
 
     def look(self, now_s: float) -> None:
         """Tell what has changed. A silent centre is taken back only when there is a reason to."""
         self.receipts.flush()
         self._tell_holds()
         for link in self.links.values():
-            works = link.counts.up and link.proven  # a session in which nothing is acknowledged is no path
-            self._faults.say(f"gw-path-{link.path}", not works, link.counts.reason or "nothing is acknowledged yet")
+            works = link.counts.up and link.proven and not link.unread  # a session in which nothing is acknowledged is no path
+            why = link.counts.reason or link.unread or "nothing is acknowledged yet"
+            self._faults.say(f"gw-path-{link.path}", not works, why)
             self._faults.say(f"gw-client-{link.path}", bool(link.patience.rival), link.patience.rival)
         if now_s >= self.receipts.bad_until_s:
             self._faults.say("gw-receipt", False, "")
@@ -137,13 +142,18 @@ class Uplink:
             self._faults.say(point, silent, why)
 
     def _silence(self, recipient: str, now_s: float) -> tuple[bool | None, str]:
-        """(silent, why): None while nothing can be said yet."""
+        """(silent, why): None while nothing can be said yet.
+
+        What counts is for how long the same event has been the oldest without a receipt: a long backlog that flows is no silence, and a
+        session that is renewed each minute does not end one.
+        """
         oldest = self._outbox.oldest_owed(recipient)
         if oldest is None:
-            return (False, "") if self._outbox.overflow_row is None else (None, "")
-        reached_s = [link.connected_s for link in self.links.values() if link.counts.up]
-        since_s = min(reached_s or [link.connected_s for link in self.links.values()])
-        waiting_s = now_s - max(oldest.sealed_s, since_s)
-        if waiting_s > self._timing.centre_silence_s:
-            return True, f"no receipt for {waiting_s:.0f} s"
+            self._oldest.pop(recipient, None)
+            return (False, "") if self._outbox.shelves.all_known else (None, "")
+        row, since_s = self._oldest.get(recipient, (0, 0.0))
+        if row != oldest.row:
+            self._oldest[recipient] = (oldest.row, since_s := max(now_s, oldest.sealed_s))
+        if now_s - since_s > self._timing.centre_silence_s:
+            return True, f"no receipt for {now_s - since_s:.0f} s"
         return (False, "") if recipient in self.receipts.heard else (None, "")

@@ -16,17 +16,35 @@ CONNECT, PUBLISH, SUBSCRIBE, PINGREQ = 1, 3, 8, 12
 class ScriptedBroker:
     """connack: reason code, None for none at all. answers: topic end -> PUBACK codes to give first, afterwards 0.
 
-    ends: reason code of a DISCONNECT that ends each session after its first heartbeat, while it is set.
+    ends: reason code of a DISCONNECT that ends each session after its first heartbeat, while it is set. most: as Receive Maximum, largest:
+    of a packet, in bytes; announced (the former only) and enforced as the standard says. PUBACKs come delay_s late. closed: topic ends that
+    nobody may subscribe to. breaches: sessions ended because of `most`.
     """
 
-    def __init__(self, *, connack: int | None = 0, ends: int | None = None, answers: dict[str, list[int]] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        connack: int | None = 0,
+        ends: int | None = None,
+        answers: dict[str, list[int]] | None = None,
+        most: int | None = None,
+        largest: int | None = None,
+        delay_s: float = 0.0,
+        closed: tuple[str, ...] = (),
+    ) -> None:
         self.port = free_port()
         self.connack = connack
         self.ends = ends
+        self.closed = closed
         self.connects = 0
+        self.breaches = 0
+        self._most = most
+        self._largest = largest
+        self._delay_s = delay_s
         self.publishes: Counter[str] = Counter()
         self._answers = {end: deque(codes) for end, codes in (answers or {}).items()}
         self._loop = asyncio.new_event_loop()
+        self._writers: list[asyncio.StreamWriter] = []
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -52,6 +70,9 @@ class ScriptedBroker:
             task.cancel()
         if rest:
             self._loop.run_until_complete(asyncio.wait(rest))
+        for writer in self._writers:
+            writer.transport.abort()
+        if self._writers:
             self._loop.run_until_complete(asyncio.sleep(0.05))  # transports close in the rounds after
         self._loop.close()
 
@@ -64,12 +85,28 @@ class ScriptedBroker:
             server.close()
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        flying: set[bytes] = set()
+        self._writers.append(writer)
+
+        def acknowledge(answer: bytes) -> None:
+            flying.discard(answer[2:4])
+            if not writer.is_closing():
+                writer.write(answer)
+
         try:
             while True:
                 kind = (await reader.readexactly(1))[0] >> 4
                 body = await reader.readexactly(await _remaining_length(reader))
                 answer = self._answer(kind, body)
-                writer.write(answer)
+                if answer[:1] == b"\x40":
+                    flying.add(answer[2:4])
+                    if self._most is not None and len(flying) > self._most:
+                        self.breaches += 1
+                        answer = b"\xe0\x02\x93\x00"
+                    elif self._delay_s:
+                        self._loop.call_later(self._delay_s, acknowledge, answer)
+                        continue
+                acknowledge(answer)
                 await writer.drain()
                 if answer[:1] == b"\xe0":
                     break
@@ -81,9 +118,11 @@ class ScriptedBroker:
     def _answer(self, kind: int, body: bytes) -> bytes:
         if kind == CONNECT:
             self.connects += 1
-            return b"" if self.connack is None else bytes((0x20, 3, 0, self.connack, 0))
+            limits = b"" if self._most is None else b"\x21" + self._most.to_bytes(2, "big")
+            return b"" if self.connack is None else bytes((0x20, 3 + len(limits), 0, self.connack, len(limits))) + limits
         if kind == SUBSCRIBE:
-            return b"\x90\x04" + body[:2] + b"\x00\x01"
+            code = 0x87 if body[:-1].endswith(tuple(end.encode() for end in self.closed)) else 0x01
+            return b"\x90\x04" + body[:2] + bytes((0, code))
         if kind == PINGREQ:
             return b"\xd0\x00"
         return self._publish(body) if kind == PUBLISH else b""
@@ -94,6 +133,8 @@ class ScriptedBroker:
         packet_id = body[2 + topic_bytes : 4 + topic_bytes]
         name = topic.split("/", 4)[4]
         self.publishes[name] += 1
+        if self._largest is not None and len(body) > self._largest:
+            return b"\xe0\x02\x95\x00"
         if self.ends is not None and name == "heartbeat":
             return bytes((0xE0, 2, self.ends, 0))
         codes = self._answers.get(name)

@@ -8,7 +8,9 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 
-from simulators.broker import Broker
+from gateway.contract.jws import Signer
+from gateway.runtime.keys import KEY_NAME, client_id
+from simulators.broker import Broker, Kind
 from tests.proof.proxy import Proxy
 from tests.proof.rig import Rig, rig, start_centre, wait_for
 from tests.proof.scripted_broker import ScriptedBroker
@@ -110,9 +112,10 @@ def test_takeover_is_told_by_mqtt_5(tmp_path: Path) -> None:
 class Clone(threading.Thread):
     """Another device with the same client id, which comes back each time it is thrown out."""
 
-    def __init__(self, port: int, name: str) -> None:
+    def __init__(self, port: int, name: str, protocol: str) -> None:
         super().__init__(daemon=True)
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv311, clean_session=False)
+        version = mqtt.MQTTv5 if protocol == "5" else mqtt.MQTTv311
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=version)
         self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", port)
 
@@ -124,11 +127,13 @@ class Clone(threading.Thread):
         self.join(10)
 
 
-def test_cloned_client_id_at_a_broker_that_only_closes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "protocol"), [("nats", "3.1.1"), ("mosquitto", "5")])
+def test_cloned_client_id_at_a_broker_that_only_closes(tmp_path: Path, kind: Kind, protocol: str) -> None:
     """MQTT 3.1.1 (and mosquitto 2.0 under 5) has no word for it: sessions that end again and again. Alarms get through between."""
-    with Broker("nats", dir=tmp_path / "broker") as broker, rig(tmp_path, broker.url, field_text()) as here:
+    with Broker(kind, dir=tmp_path / "broker") as broker, rig(tmp_path, broker.url, field_text(), protocol=protocol) as here:
         ready(here)
-        clone = Clone(broker.port, "proof-school-gate-main")
+        key = Signer((here.folder / "state" / KEY_NAME).read_bytes())  # a copy of the whole box
+        clone = Clone(broker.port, client_id("proof-school", "gate", "main", key), protocol)
         clone.start()
         wait_for(lambda: "gw-client-main/fault" in here.faults(), "a local fault: cloned client id", 90)
         before = here.metric("gw_link_connects_total")['{path="main"}']

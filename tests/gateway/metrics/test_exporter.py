@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.metrics.exporter import DELIVERY_BUCKETS_S, Exporter
+from gateway.metrics.exporter import DELIVERY_BUCKETS_S, Exporter, Sample
 from tests.real_parts import need
 
 
@@ -44,6 +46,24 @@ def values(text: str) -> dict[str, float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+async def test_what_it_shows_is_read_in_the_loop_where_nothing_changes_meanwhile() -> None:
+    """A dict that grows while another thread goes through it would fail the scrape."""
+    readers: set[int] = set()
+
+    def read() -> list[Sample]:
+        readers.add(threading.get_ident())
+        return [({}, 1.0)]
+
+    exporter = Exporter(asyncio.get_running_loop())
+    exporter.add("gw_readings", "counter", "Readings taken.", (), read)
+    port = exporter.start("127.0.0.1", 0)
+    try:
+        assert values(await asyncio.to_thread(page, port))["gw_readings_total"] == 1.0
+        assert readers == {threading.get_ident()}
+    finally:
+        exporter.stop()
 
 
 def test_values_are_read_at_each_scrape(exporter: Exporter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,17 @@ from tests.gateway.contract.keys import b64, key, raw_public, token
 from tests.real_parts import need
 
 SOURCE = "/sites/school/gateways/gate"
-POLICE, BUREAU, STRANGER = key(30), key(31), key(32)
+POLICE, BUREAU, STRANGER, WANG, LI, WEAK = (key(30 + number) for number in range(6))
 MAY = frozenset({"acknowledge"})
+OUTPUTS = MAY | {"output"}
+OPEN = {"command": "output", "target": "lock-1", "value": "on", "by": "police"}
+HEAD = {"alg": "EdDSA", "kid": "police", "typ": COMMAND_TYPE}
 KEYS = {
-    "police": TrustedKey("police", b64(raw_public(POLICE)), "police", MAY),
+    "police": TrustedKey("police", b64(raw_public(POLICE)), "police", OUTPUTS),
     "bureau": TrustedKey("bureau", b64(raw_public(BUREAU)), "bureau", MAY),
+    "wang": TrustedKey("wang", b64(raw_public(WANG)), "police", OUTPUTS, "王"),
+    "li": TrustedKey("li", b64(raw_public(LI)), "police", OUTPUTS, "李"),
+    "weak": TrustedKey("weak", b64(raw_public(WEAK)), "police", MAY, "赵"),
 }
 START_MS = 1_795_248_000_000
 
@@ -39,9 +46,10 @@ class Gateway:
         self.clock = "synchronised"
         self.taken: list[str] = []
         self.recorded: list[str] = []
+        self.told: list[Command] = []
         self.answers: list[dict[str, Any]] = []
         self.waiting: list[Finished] = []
-        self.desk = CommandDesk(SOURCE, KEYS, self.now, self.act, self.taken.__contains__)
+        self.desk = CommandDesk(SOURCE, KEYS, self.now, self.act, self.taken.__contains__, frozenset({"lock-1"}))
 
     def now(self) -> Now:
         return Now(self.now_s, START_MS + round(self.now_s * 1000), self.clock)
@@ -49,6 +57,7 @@ class Gateway:
     def act(self, command: Command, finished: Finished) -> tuple[bool, str]:
         if command.refused:
             self.recorded.append(command.refused.split(":")[0])
+            self.told.append(command)
             return False, command.refused
         self.taken.append(command.command_id)
         if command.target == "unknown":
@@ -74,6 +83,13 @@ class Gateway:
     def take(self, *tokens: bytes) -> None:
         for each in tokens:
             self.desk.take(each, retained=False)
+
+
+def together(*tokens: bytes) -> bytes:
+    """General JSON of compact JWS over one payload."""
+    parts = [each.decode().split(".") for each in tokens]
+    signatures = [{"protected": protected, "signature": signature} for protected, _, signature in parts]
+    return json.dumps({"payload": parts[0][1], "signatures": signatures}).encode()
 
 
 @pytest.fixture
@@ -122,11 +138,43 @@ def test_a_centre_with_two_paths_says_it_twice_and_it_is_done_once(box: Gateway)
 
 
 def test_nobody_is_answered_who_has_not_signed(box: Gateway) -> None:
-    box.take(box.signed("a", STRANGER), b"junk")
-    box.desk.take(box.signed("b"), retained=True)
-    assert (box.taken, box.answers, box.recorded) == ([], [], ["signature", "message", "retained"])
+    box.take(box.signed("a", STRANGER), b"junk", token(POLICE, HEAD, b"[]"))
+    box.desk.take(box.signed("b", STRANGER), retained=True)
+    assert (box.taken, box.answers, box.recorded) == ([], [], ["signature", "message", "message", "retained"])
     box.desk.take(b"", retained=True)
-    assert box.recorded[3:] == [], "this is how a retained message is removed"
+    assert box.recorded[4:] == [], "this is how a retained message is removed"
+
+
+def test_whoever_has_signed_is_answered_whatever_is_wrong(box: Gateway) -> None:
+    """Also where the message is no good command; the id on record is one that a command can have."""
+    box.take(box.signed("a b"), box.signed("zone", expires_at="2026-11-21T08:00:59"), box.signed("nowhere", target=None))
+    box.take(together(box.signed("twice"), box.signed("twice")))
+    box.desk.take(box.signed("kept"), retained=True)
+    box.desk.take(box.signed("kept and odd", command=5), retained=True)
+    assert box.results() == [
+        ("a b", "refused", "message"), ("zone", "refused", "message"), ("nowhere", "refused", "message"),
+        ("twice", "refused", "signature"), ("kept", "refused", "retained"), ("kept and odd", "refused", "retained"),
+    ]  # fmt: skip
+    assert [(each.command_id, each.by) for each in box.told] == [
+        ("", "police"), ("zone", "police"), ("nowhere", "police"), ("twice", "police"), ("kept", "police"), ("", "police"),
+    ]  # fmt: skip
+    assert box.taken == []
+    box.take(box.signed("x" * 121), box.signed("", id=5))
+    assert len(box.answers) == 6, "no answer can say what it is about"
+    assert box.recorded[6:] == ["message", "message"]
+
+
+def test_one_person_does_not_open_a_door(box: Gateway) -> None:
+    """Two persons do, each with a key that is good for it; a siren takes one, and so does locking."""
+    box.take(box.signed("wang", WANG, "wang", **OPEN), box.signed("li", LI, "li", **OPEN), box.signed("program", **OPEN))
+    box.take(together(box.signed("same", WANG, "wang", **OPEN), box.signed("same", WANG, "wang", **OPEN)))
+    box.take(together(box.signed("nobody", WANG, "wang", **OPEN), box.signed("nobody", POLICE, "police", **OPEN)))
+    box.take(together(box.signed("weak", WANG, "wang", **OPEN), box.signed("weak", WEAK, "weak", **OPEN)))
+    assert [reason for _, _, reason in box.results()] == ["second", "second", "second", "signature", "second", "permission"]
+    assert (box.taken, box.recorded) == ([], ["second", "second", "second", "signature", "second", "permission"])
+    box.take(together(box.signed("both", WANG, "wang", **OPEN), box.signed("both", LI, "li", **OPEN)))
+    box.take(box.signed("shut", WANG, "wang", **OPEN | {"value": "off"}), box.signed("siren", WANG, "wang", **OPEN | {"target": "siren-1"}))
+    assert box.taken == ["both", "shut", "siren"]
 
 
 async def test_a_flood_of_forgeries_cannot_fill_the_journal(box: Gateway) -> None:
@@ -137,6 +185,9 @@ async def test_a_flood_of_forgeries_cannot_fill_the_journal(box: Gateway) -> Non
     assert (box.desk.counts["signature"], box.desk.counts["dropped"]) == (READ_BURST, flood - READ_BURST)
     box.desk.summarise()
     assert box.recorded[-1] == "flood"
+    rest = flood - int(RECORD_BURST)
+    dropped = flood - int(READ_BURST)
+    assert box.told[-1].refused == f"flood: {rest} more messages were refused (dropped {dropped}, signature {rest - dropped})"
     box.desk.summarise()
     assert len(box.recorded) == RECORD_BURST + 1, "said once"
     box.now_s = 60.0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.uplink.lane import Entry, Hold
-from gateway.uplink.outbox import SUSPECTED, Outbox
+from gateway.uplink.outbox import AWAITED_MOST, PROBES, SUSPECTED, Outbox
 
 
 class Box(Outbox):
@@ -177,7 +177,7 @@ def test_an_early_copy_is_kept_in_memory_until_the_sealed_event_is_here() -> Non
     assert -1 not in box
     assert box.answer(-1, 0, 10.1), "its PUBACK comes late"
     assert pump(box, 10.2) == [7]
-    assert box.receipt("police", [("id--1", "hash--1")], unusable=False)[2] == ["id--1"], "only the sealed one's receipt ends delivery"
+    assert box.receipt("police", [("id--1", "hash--1")], unusable=False) == ([], [], []), "known, but only the sealed one's ends delivery"
     assert 7 in box
 
 
@@ -230,10 +230,10 @@ def test_a_refused_topic_is_set_aside_and_probed_with_one_message() -> None:
     assert pump(box, 30.1) == [1], "one probe"
     assert box.answer(1, 0x87, 30.2) is False
     assert pump(box, 90.1) == []
-    assert pump(box, 90.2) == [1], "twice as long"
-    assert box.answer(1, 0, 90.3)
+    assert pump(box, 90.2) == [2], "twice as long, and with another one"
+    assert box.answer(2, 0, 90.3)
     assert not box.held()
-    assert pump(box, 90.4) == [2, 3]
+    assert pump(box, 90.4) == [3, 1]
     assert box.counts.pubacks == {0x87: 4, 0: 2}
 
 
@@ -297,18 +297,175 @@ def test_nobody_listens_is_not_delivery() -> None:
     assert pump(box, 10.0) == [1]
 
 
-def test_when_memory_is_full_the_journal_keeps_the_rest_but_alarms_come_in() -> None:
-    box = Box(100, 10.0, max_entries=4)
+def test_a_full_shelf_leaves_the_rest_in_the_journal_and_crowds_nothing_else_out() -> None:
+    box = Box(100, 10.0, max_entries=16)
     assert all(box.offer(entry(row, "audit")) for row in (1, 2, 3, 4))
-    assert not box.has_room()
+    assert not box.shelves.has_room(("police", "audit"))
     assert not box.offer(entry(6, "audit"))
-    assert not box.offer(entry(5, "fault"))
-    assert box.overflow_row == 5, "the lowest of those that were left out"
+    assert not box.offer(entry(5, "audit"))
+    assert box.shelves.behind == {("police", "audit"): (5, (1, 5))}, "the lowest of those that were left out"
     assert box.offer(entry(7, "alarm"))
+    assert box.offer(entry(8, "fault"))
+    assert box.offer(entry(9, "audit", "bureau")), "another's shelf"
     assert box.offer(entry(4, "audit")), "already here"
     for row in (1, 2, 3, 4):
         receipt(box, row)
-    assert box.has_room()
+    assert box.shelves.has_room(("police", "audit"))
+
+
+def test_a_silent_recipient_fills_its_own_shelf_only() -> None:
+    """The bureau receipts nothing: what only it still owes goes back to the journal, and the police's alarms keep their room."""
+    box = Box(1000, 10.0, max_entries=10)
+    for row in range(1, 101):
+        assert box.offer(entry(row, "alarm", "police bureau")), row
+        receipt(box, row, "police")
+    assert len(box) <= 11
+    assert box.shelves.behind.keys() == {("bureau", "alarm")}
+    assert "police" not in box.lowest_owed()
+    assert box.lowest_owed()["bureau"] == (1, 1)
+
+
+def test_a_new_alarm_goes_before_repeats_and_the_silent_are_asked_not_flooded() -> None:
+    box = Box(5000, 10.0)
+    for row in range(1, 901):
+        box.offer(entry(row, "alarm", "bureau"))
+    for row in pump(box, 0.0):
+        box.answer(row, 0, 0.0)
+    box.offer(entry(1000, "alarm", "police"))
+    assert pump(box, 10.0)[0] == 1000
+    assert len(pump(box, 19.9)) == 0, "no more than a few in each receipt timeout"
+    asked = pump(box, 20.0)
+    assert len(asked) == PROBES
+    box.heard_from("bureau", 21.0)
+    assert receipt(box, asked[0], "bureau") == [asked[0]]
+    assert len(pump(box, 21.0)) > 800, "it is back, and what went out before that one was lost: all of it goes out"
+
+
+def test_a_busy_centre_gets_nothing_twice_before_it_has_read_it_once() -> None:
+    box = Box(5000, 10.0)
+    for row in range(1, 2001):
+        box.offer(entry(row))
+    for row in range(1, 2001):
+        item = box.take(row / 1000)
+        assert item is not None
+        box.went(item, row / 1000)
+        box.answer(item.row, 0, row / 1000)
+    for row in range(1, 101):
+        box.heard_from("police", 9.0 + row / 100)
+        receipt(box, row)
+    box.offer(entry(3000))
+    assert pump(box, 12.5)[0] == 3000
+    box.answer(3000, 0, 12.5)
+    assert box.counts.resent <= PROBES, "in the order in which it was sent, it has come to the hundredth"
+    box.heard_from("police", 13.0)
+    receipt(box, 3000)
+    box.heard_from("police", 22.5)
+    assert len(pump(box, 22.5)) > 1800, "something newer was read: the rest was passed over"
+
+
+def test_one_message_that_the_broker_never_takes_holds_up_nothing_else() -> None:
+    box = Box(1, 10.0)
+    for row in (1, 2, 3):
+        box.offer(entry(row))
+    assert pump(box, 0.0) == [1]
+    assert not box.answer(1, 0x83, 0.0)
+    assert pump(box, 29.0) == [], "the topic is set aside: it might be forbidden"
+    assert pump(box, 30.0) == [2], "tried with another one"
+    box.answer(2, 0, 30.0)
+    assert pump(box, 30.0) == [3]
+    box.answer(3, 0, 30.0)
+    assert pump(box, 31.0) == [1]
+    assert not box.answer(1, 0x83, 31.0)
+    assert not box.held(), "its like were taken: it is this message, not the topic"
+    box.offer(entry(4))
+    assert pump(box, 32.0) == [4]
+    assert box.rejected() == ["path main, event id-1: reason code 0x83"]
+    box.answer(4, 0, 32.0)
+    for row in (2, 3, 4):
+        receipt(box, row)
+    assert pump(box, 61.0) == [1], "an alarm is tried again each 30 s"
+    box.answer(1, 0, 61.0)
+    receipt(box, 1)
+    assert not box.rejected()
+
+
+def test_one_that_is_too_large_is_set_aside_at_once() -> None:
+    box = Box(2, 10.0)
+    for row in (1, 2, 3):
+        box.offer(entry(row))
+    assert pump(box, 0.0) == [1, 2]
+    assert not box.answer(1, 0x95, 0.0)
+    assert not box.held()
+    assert pump(box, 0.1) == [3]
+
+
+def test_a_body_that_must_be_read_holds_up_none_that_is_at_hand() -> None:
+    box = Box(10, 10.0)
+    cold = entry(1)
+    cold.body = None
+    box.offer(cold)
+    box.offer(entry(2))
+    assert box.take(0.0) is cold
+    box.fetch(box.lane, cold)
+    assert box.next(box.lane, 0.0, at_hand=True).row == 2  # type: ignore[union-attr]
+    box.fetched(box.lane, 1, b"body")
+    assert box.next(box.lane, 0.0, at_hand=True) is cold
+    assert cold.body == b"body"
+
+
+def a_busy_centre(owed: str = "police") -> Box:
+    """At 1 s the centre has as much before it as it should, and twice as much waits."""
+    box = Box(10_000, 10.0)
+    for row in range(1, 3 * AWAITED_MOST + 1):
+        box.offer(entry(row, "observation", owed))
+    box.heard_from("police", 1.0)
+    for row in range(1, AWAITED_MOST + 1):
+        assert pump_one(box, 1.0) == row
+        box.answer(row, 0, 1.0)
+    return box
+
+
+def pump_one(box: Box, now_s: float) -> int | None:
+    """Row of the next one, sent."""
+    item = box.take(now_s)
+    if item is not None:
+        box.went(item, now_s)
+    return None if item is None else item.row
+
+
+def test_a_centre_that_answers_gets_no_more_than_it_can_read() -> None:
+    box = a_busy_centre()
+    assert pump_one(box, 2.0) is None
+    receipt(box, 1)
+    assert [pump_one(box, 2.0), pump_one(box, 2.0)] == [AWAITED_MOST + 1, AWAITED_MOST + 2]
+    box.answer(AWAITED_MOST + 1, 0, 2.0)
+    assert pump_one(box, 2.0) is None
+
+
+def test_an_alarm_waits_for_no_centre() -> None:
+    box = a_busy_centre()
+    box.offer(entry(9000, "alarm"))
+    assert [pump_one(box, 2.0), pump_one(box, 2.0)] == [9000, None]
+
+
+def test_a_silent_centre_holds_nothing_up() -> None:
+    """The broker keeps for it what it does not read; another recipient may be well."""
+    box = a_busy_centre("police bureau")
+    assert pump_one(box, 10.9) is None
+    assert pump_one(box, 11.0) is not None  # neither has been heard for the receipt timeout
+
+
+def test_what_was_never_answered_is_due_and_holds_nothing_up() -> None:
+    box = a_busy_centre()
+    box.heard_from("police", 11.0)
+    assert pump_one(box, 11.0) is not None
+
+
+def test_one_recipient_that_is_silent_does_not_hold_up_the_other() -> None:
+    box = a_busy_centre("police bureau")
+    for row in range(1, AWAITED_MOST + 1):
+        receipt(box, row)
+    assert pump_one(box, 2.0) == AWAITED_MOST + 1
 
 
 def test_what_is_owed_by_nobody_is_not_taken() -> None:
@@ -339,7 +496,12 @@ class Fact:
     due_s: float = 0.0
     attempts: int = 0
     unanswered: int = 0  # acknowledged by the broker, not followed by a receipt
+    refusals: int = 0
+    refused_s: float = 0.0
     in_memory: bool = True
+
+    def place(self, row: int) -> tuple[int, bool, int]:
+        return PRIORITY[self.event_class], self.unanswered > 0, row
 
 
 @dataclass
@@ -359,6 +521,7 @@ class Model:
     facts: dict[int, Fact] = field(default_factory=dict)
     in_flight: dict[int, str] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
+    took_s: dict[str, float] = field(default_factory=dict)
 
 
 class AnyDelivery(RuleBasedStateMachine):
@@ -378,7 +541,6 @@ class AnyDelivery(RuleBasedStateMachine):
         self.row += 1
         taken = self.box.offer(entry(self.row, event_class, owed))
         self.model.facts[self.row] = Fact(event_class, set(owed.split()), in_memory=taken)
-        assert taken or event_class != "alarm", "there is always room for an alarm"
 
     def sendable(self, row: int) -> bool:
         fact = self.model.facts[row]
@@ -393,7 +555,12 @@ class AnyDelivery(RuleBasedStateMachine):
         if item is None:
             assert not ready or len(self.model.in_flight) >= self.window, "what may be sent is sent"
             return
-        assert item.row == min(ready, key=lambda row: (PRIORITY[self.model.facts[row].event_class], row)), "the most urgent first"
+        facts = self.model.facts
+        firsts = [
+            min((row for row in ready if facts[row].event_class == name), key=lambda row: (facts[row].refusals, facts[row].place(row)))
+            for name in {facts[row].event_class for row in ready}
+        ]
+        assert item.row == min(firsts, key=lambda row: facts[row].place(row)), "the most urgent first"
         self.box.went(item, self.now_s)
         fact = self.model.facts[item.row]
         fact.state = "sent"
@@ -413,12 +580,20 @@ class AnyDelivery(RuleBasedStateMachine):
         cap_s = 30.0 if event_class == "alarm" else 300.0
         if code < 0x80:
             self.model.held.pop(event_class, None)
+            self.model.took_s[event_class] = self.now_s
             fact.state = "waiting"
             fact.unanswered += 1
             fact.due_s = self.now_s + min(10.0 * 2 ** (fact.unanswered - 1), cap_s)
             return
-        fact.state = "queued"
+        fact.refusals += 1
+        before_s, fact.refused_s = fact.refused_s, self.now_s
         held = self.model.held.get(event_class)
+        if fact.refusals > 1 and self.model.took_s.get(event_class, -1.0) > before_s:
+            fact.state, fact.due_s = "waiting", self.now_s + cap_s
+            if held is not None:
+                held.probing = False
+            return
+        fact.state = "queued"
         if held is None or held.probing or self.now_s >= held.until_s:
             first_s = 2.0 if code == 0x97 else 30.0
             wait_s = min(cap_s, first_s if held is None else held.wait_s * 2)
@@ -436,6 +611,8 @@ class AnyDelivery(RuleBasedStateMachine):
         else:
             assert unknown == [f"id-{row}"]
         fact.owed.discard(recipient)
+        if fact.in_memory and row not in self.box:  # those who still owe it have full shelves
+            self.model.facts[row] = Fact(fact.event_class, fact.owed, in_memory=False)
 
     @rule(seconds=st.sampled_from([0.1, 5.0, 10.0, 30.0, 100.0]))
     def wait(self, seconds: float) -> None:
@@ -452,16 +629,18 @@ class AnyDelivery(RuleBasedStateMachine):
 
     @rule()
     def page_in(self) -> None:
-        """As link.py does: bring in what only the journal holds."""
-        first = self.box.overflow_row
-        if first is None or not self.box.has_room():
-            return
-        rows = [row for row, fact in self.model.facts.items() if row >= first and fact.owed][:PAGE]
-        self.box.overflow_row = None if len(rows) < PAGE else rows[-1] + 1
-        for row in rows:
-            fact = self.model.facts[row]
-            taken = self.box.offer(entry(row, fact.event_class, " ".join(fact.owed)))
-            fact.in_memory = fact.in_memory or taken
+        """As backlog.py does: bring in what only the journal holds."""
+        shelves = self.box.shelves
+        for shelf in [shelf for shelf in shelves.behind if shelves.has_room(shelf)]:
+            first, _ = shelves.behind.pop(shelf)
+            facts = self.model.facts.items()
+            rows = [row for row, fact in facts if row >= first and shelf[0] in fact.owed and fact.event_class == shelf[1]][:PAGE]
+            if len(rows) == PAGE:
+                shelves.put_behind(shelf, (rows[-1] + 1, (1, rows[-1] + 1)))
+            for row in rows:
+                fact = self.model.facts[row]
+                taken = self.box.offer(entry(row, fact.event_class, " ".join(fact.owed)))
+                fact.in_memory = fact.in_memory or taken
 
     @invariant()
     def nothing_is_forgotten(self) -> None:
@@ -472,8 +651,8 @@ class AnyDelivery(RuleBasedStateMachine):
             if not fact.owed:
                 assert row not in self.box
             elif row not in self.box:
-                assert self.box.overflow_row is not None
-                assert self.box.overflow_row <= row, "still in the journal's part that will be paged in"
+                marks = [self.box.shelves.behind.get((name, fact.event_class)) for name in fact.owed]
+                assert any(mark is not None and mark[0] <= row for mark in marks), "still in the journal's part that will be paged in"
 
     def teardown(self) -> None:
         """With a broker that takes everything and a centre that answers, everything ends."""
@@ -513,7 +692,7 @@ def test_an_event_that_somebody_wants_again() -> None:
     assert box.offer_again(entry(1, owed="police"))
     assert box.lowest_owed() == {"police": (1, 1)}
     full = Box(10, 10.0, max_entries=0)
-    assert not full.offer_again(entry(1, "fault"))
+    assert not full.offer_again(entry(1))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.errors import GatewayError, LinkLost, NoPuback, TakenOver, Unwelcome
+from gateway.core.errors import GatewayError, LinkLost, NoPuback, NotAllowed, PacketTooLarge, TakenOver, Unwelcome
 from gateway.uplink.patience import CALM_S, SHORT_TIMES, Patience, kind_of
 
 
@@ -19,6 +19,24 @@ def test_who_waits_for_an_alarm_waits_less() -> None:
     patience = Patience()
     waits = [patience.ended(LinkLost("refused"), 0.0, owes_alarms=True)[1] for _ in range(9)]
     assert max(waits) == pytest.approx(3.05)
+
+
+def test_an_alarm_that_comes_during_the_wait_makes_it_short() -> None:
+    patience = Patience()
+    for _ in range(8):
+        patience.ended(TakenOver("another device"), 2.0, owes_alarms=False)
+    assert patience.wait(owes_alarms=False) == (150.0, 300.0)
+    assert patience.wait(owes_alarms=True) == (3.0, 6.0)
+    patience.ended(Unwelcome("user or password is wrong"), 0.0, owes_alarms=False)
+    assert patience.wait(owes_alarms=True) == (15.0, 30.0), "who asks a wrong password too often is locked out"
+
+
+@pytest.mark.parametrize("error", [PacketTooLarge("x"), NotAllowed("x")])
+def test_a_broker_that_says_why_it_leaves_is_no_sign_of_a_rival(error: GatewayError) -> None:
+    patience = Patience()
+    for _ in range(2 * SHORT_TIMES):
+        patience.ended(error, 1.0, owes_alarms=False)
+    assert not patience.rival
 
 
 def test_a_wrong_password_is_tried_slowly_from_the_first_time() -> None:

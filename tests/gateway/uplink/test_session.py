@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -87,6 +89,33 @@ async def test_hundred_in_flight_keep_their_own_acks(mosquitto: Broker) -> None:
         assert told == [0x00 if number == 7 else 0x10 for number in range(100)]
 
 
+async def test_more_than_the_socket_takes_waits_for_room(mosquitto: Broker) -> None:
+    """10 MB while the broker reads nothing: what the system does not take goes out once there is room, all of it and once."""
+    assert mosquitto.pid is not None
+    async with Session(address(mosquitto.port), "t/status", b"{}", 100) as session:
+        await session.subscribe("t/event/#")
+        codes = [asyncio.get_running_loop().create_future() for _ in range(100)]
+        os.kill(mosquitto.pid, signal.SIGSTOP)
+        try:
+            for number, code in enumerate(codes):
+                session.publish_event(f"t/event/{number}", b"x" * 100_000, code.set_result)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert session._client._client.want_write()
+        finally:
+            os.kill(mosquitto.pid, signal.SIGCONT)
+        heard: list[str] = []
+        async with asyncio.timeout(10):
+            async for topic, payload, _ in session.messages():
+                assert len(payload) == 100_000
+                heard.append(topic)
+                if len(heard) == 100:
+                    break
+            assert set(await asyncio.gather(*codes)) == {0x00}
+        assert heard == [f"t/event/{number}" for number in range(100)]
+        assert not session._client._client.want_write()
+
+
 async def test_will_is_published_when_the_link_is_cut(mosquitto: Broker, tmp_path: Path) -> None:
     code = (
         "import asyncio, os, sys\n"
@@ -107,9 +136,6 @@ async def test_will_is_published_when_the_link_is_cut(mosquitto: Broker, tmp_pat
 
 
 async def test_stalled_broker_is_noticed_by_keep_alive(mosquitto: Broker) -> None:
-    import os
-    import signal
-
     async with Session(replace(address(mosquitto.port), keepalive_s=1), "t/status", b"{}", 10) as session:
         await session.subscribe("t/receipt")
         assert mosquitto.pid is not None

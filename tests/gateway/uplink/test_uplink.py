@@ -137,7 +137,7 @@ async def test_a_refused_topic_names_its_path(make: Callable[[], School]) -> Non
     assert school.look(4.0) == [("gw-publish", False)]
 
 
-async def test_a_centre_is_silent_after_100_s_from_sealing_or_from_reaching_a_broker(make: Callable[[], School]) -> None:
+async def test_a_centre_is_silent_after_100_s_from_sealing(make: Callable[[], School]) -> None:
     school = make()
     item = entry(1)
     item.sealed_s = school.began_s + 5.0
@@ -145,6 +145,19 @@ async def test_a_centre_is_silent_after_100_s_from_sealing_or_from_reaching_a_br
     school.look(1.0)
     assert school.look(105.0) == []
     assert school.look(105.1) == [("gw-centre-police", True)]
+
+
+async def test_a_backlog_that_flows_is_no_silence_and_one_that_stands_is(make: Callable[[], School]) -> None:
+    school = make()
+    for row in range(1, 11):
+        item = entry(row)
+        item.sealed_s = school.began_s - 3600.0
+        school.box.offer(item)
+    for row in range(1, 6):
+        assert ("gw-centre-police", True) not in school.look(row * 60.0)
+        school.box.receipt("police", [(f"id-{row}", f"hash-{row}")], unusable=False)
+    assert school.look(310.0) == []
+    assert school.look(411.0) == [("gw-centre-police", True)]
 
 
 async def test_unusable_is_a_fault_for_a_while(make: Callable[[], School]) -> None:
@@ -166,7 +179,7 @@ async def test_a_link_that_reaches_nobody_waits_and_tries_again(make: Callable[[
     link = make().uplink.links["lan"]
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(link.run(), 0.2)
-    assert link.counts.ends["unreachable"] == 1
+    assert 1 <= link.counts.ends["unreachable"] <= 4, "each wait is at least 0.05 s"
     assert link.counts.reason == "nobody there"
 
 
