@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.contract.jws import Signer, TrustedKey
     from gateway.journal.verify import Verdict
 
+NAMED = 20  # removed alarms on the screen
 VERIFY_EPILOG = """exit status: 0 whole, 1 broken, 2 cannot be read
 examples:
   campus-gateway journal verify --config site.toml
@@ -23,6 +25,7 @@ examples:
 EXPORT_EPILOG = """examples:
   campus-gateway journal export --from 2026-11-01 --to 2026-11-30 --out november.ndjson
   campus-gateway journal export --class alarm --point panic-gatehouse --format csv --out panic.csv
+  campus-gateway journal export --trends --point gas-kitchen --from 2026-11-21 --out gas.csv
 Times without an offset are the site's; a date given to --to is included."""
 
 
@@ -58,6 +61,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], site: str
     export.add_argument("--class", dest="classes", metavar="CLASS", action="append", default=[], help="alarm, fault, ...; may be repeated")
     export.add_argument("--point", dest="points", metavar="POINT", action="append", default=[], help="may be repeated")
     export.add_argument("--format", choices=["ndjson", "csv"], default="ndjson")
+    export.add_argument("--trends", action="store_true", help="minutes of measured values as CSV instead (趋势)")
     export.add_argument("--out", metavar="FILE", type=Path, help="a new file; default: standard output")
     export.set_defaults(handler=_export)
 
@@ -91,22 +95,25 @@ def _state_dir(arguments: argparse.Namespace) -> tuple[Path, ZoneInfo, str]:
 def _signer(state_dir: Path) -> Signer | None:
     """This gateway's own signer; None where its key is not here. Never makes one."""
     from gateway.contract.jws import Signer
-    from gateway.runtime.keys import KEY_NAME
+    from gateway.runtime.keys import event_key_file
 
+    path = event_key_file(state_dir)
     try:
-        return Signer((state_dir / KEY_NAME).read_bytes())
+        return Signer(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise _Refused(f"{state_dir / KEY_NAME} cannot be used: {error}") from error
+        raise _Refused(f"{path} cannot be used: {error}") from error
 
 
 def _keys(arguments: argparse.Namespace, state_dir: Path | None) -> dict[str, TrustedKey]:
-    """kid -> key: the gateway's own, and those given with --key. Raises _Refused when there is none."""
+    """kid -> key: the gateway's own, present and former, and those given with --key. Raises _Refused when there is none."""
     from gateway.contract.jws import TrustedKey
+    from gateway.runtime.keys import public_keys
 
     signer = None if state_dir is None else _signer(state_dir)
-    found = [] if signer is None else [signer.public()]
+    found = [] if state_dir is None else public_keys(state_dir)[0]
+    found += [] if signer is None else [signer.public()]
     for path in arguments.key:
         found += _read_keys(path)
     if not found:
@@ -190,9 +197,22 @@ def _as_json(verdict: Verdict, took_s: float) -> dict[str, object]:
         "carried": verdict.carried,
         "stubs": verdict.stubs,
         "checkpointed": verdict.checkpointed,
+        "removed": dict(sorted(verdict.removed.items())),
+        "removed_alarms": verdict.alarms,
         "epochs": [{"epoch": epoch, "first": span.first, "last": span.last} for epoch, span in sorted(verdict.epochs.items())],
         "broken": [
-            {"file": b.file, "epoch": b.epoch, "sequence": b.sequence, "id": b.id, "text": b.text, "line": str(b)} for b in verdict.broken
+            {
+                "file": b.file,
+                "epoch": b.epoch,
+                "sequence": b.sequence,
+                "id": b.id,
+                "text": b.text,
+                "last_good": b.last_good,
+                "behind": b.behind,
+                "further": b.gaps,
+                "line": str(b),
+            }
+            for b in verdict.broken
         ],
         "notes": verdict.notes,
         "events_per_s": round((verdict.events + verdict.stubs) / took_s),
@@ -200,7 +220,7 @@ def _as_json(verdict: Verdict, took_s: float) -> dict[str, object]:
 
 
 def _lines(verdict: Verdict, took_s: float) -> list[str]:
-    lines = [f"note: {note}" for note in verdict.notes]
+    lines = [f"note: {note}" for note in verdict.notes] + _removed(verdict)
     total = verdict.events + verdict.stubs
     rate = f"{total} checked in {took_s:.1f} s, {total / took_s:.0f} a second"
     if verdict.broken:
@@ -211,6 +231,17 @@ def _lines(verdict: Verdict, took_s: float) -> list[str]:
     removed = verdict.stubs + verdict.checkpointed
     further = f"; {removed} removed ones proved by stub or checkpoint" if removed else ""
     return [*lines, f"whole: {verdict.events} events, {epochs}, sequence {ranges}{further}", rate]
+
+
+def _removed(verdict: Verdict) -> list[str]:
+    """What is gone, by class; the alarms by name as far as their stubs are here."""
+    if not verdict.removed:
+        return []
+    lines = ["removed: " + ", ".join(f"{count} {name}" for name, count in sorted(verdict.removed.items()))]
+    if verdict.alarms:
+        more = f" and {len(verdict.alarms) - NAMED} more (--json names all)" if len(verdict.alarms) > NAMED else ""
+        lines.append(f"removed alarms: {', '.join(verdict.alarms[:NAMED])}{more}")
+    return lines
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -247,6 +278,15 @@ def _export_to(arguments: argparse.Namespace, out: BinaryIO) -> int:
     except ValueError as error:
         raise _Refused(f"{error}; write 2026-11-21 or 2026-11-21T08:00") from None
     wanted = Selection(from_ms, to_ms, wanted.classes, wanted.points)
+    if arguments.trends:
+        from gateway.journal import trends
+
+        try:
+            count = trends.write_csv(state_dir, out, zone, wanted.points, from_ms, to_ms)
+        except sqlite3.Error as error:
+            raise _Refused(f"the trends in {state_dir} cannot be read: {error}") from error
+        sys.stderr.write(f"{count} minutes written\n")
+        return 0
     if arguments.format == "csv":
         done = write_csv(state_dir, wanted, out, zone)
     else:
@@ -255,6 +295,6 @@ def _export_to(arguments: argparse.Namespace, out: BinaryIO) -> int:
             raise _Refused(f"{state_dir} holds no event key; an export that nobody signs proves nothing (--format csv needs none)")
         done = write_ndjson(state_dir, wanted, out, signer, source, time.time_ns() // 1_000_000)
     for text in done.unreadable:
-        sys.stderr.write(f"warning: not everything could be read of {text}\n")
+        sys.stderr.write(f"warning: not everything could be relied on: {text}\n")
     sys.stderr.write(f"{done.count} events written\n")
     return 0

@@ -20,7 +20,11 @@ from gateway.contract.canonical import canonical
 from gateway.contract.envelope import rfc3339
 from gateway.contract.jws import Signer, TrustedKey, verify_detached
 from gateway.core.errors import BadMessage, BadSignature
-from gateway.journal.verify import PAGE, Unreadable, journal_files, open_readonly
+from gateway.journal.columns import class_of, wrong_column, wrong_numbers
+from gateway.journal.files import Unreadable, journal_files
+from gateway.journal.rows import DAMAGE, Gap, Row, as_text, open_damaged, rows_of
+from gateway.journal.store import EPOCH_ROWS
+from gateway.journal.verify import KEY_ANNOUNCED
 
 TYPE = "campus.journal.export"  # of the last line
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a text that begins so
@@ -59,6 +63,15 @@ class Selection:
     classes: frozenset[str] = frozenset()
     points: frozenset[str] = frozenset()
 
+    def takes(self, event: dict[str, Any], event_class: str) -> bool:
+        """True when this event is wanted, by what its signed body says. Raises ValueError, KeyError, TypeError for what is no event."""
+        at_ms = round(datetime.fromisoformat(event["time"]).timestamp() * 1000)
+        return (
+            self.from_ms <= at_ms < self.to_ms
+            and (not self.classes or event_class in self.classes)
+            and (not self.points or event["subject"] in self.points)
+        )
+
     def as_json(self) -> dict[str, Any]:
         """As the manifest tells it."""
         told: dict[str, Any] = {"classes": sorted(self.classes), "points": sorted(self.points)}
@@ -80,8 +93,17 @@ class Exported:
     unreadable: list[str] = field(default_factory=list)
 
 
-def bodies(state_dir: Path, wanted: Selection, done: Exported) -> Iterator[tuple[str, bytes]]:
-    """(event class, sealed body) of each wanted event, file by file, in the order of sealing. Raises Unreadable."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One wanted event: its class, its sealed body, and the same as JSON."""
+
+    event_class: str
+    body: bytes
+    event: dict[str, Any]
+
+
+def events(state_dir: Path, wanted: Selection, done: Exported) -> Iterator[Found]:
+    """Each wanted event, file by file, in the order of sealing; chosen by the signed bodies alone. Raises Unreadable."""
     files = journal_files(state_dir)
     if not files:
         raise Unreadable(f"{state_dir} holds no journal")
@@ -89,43 +111,90 @@ def bodies(state_dir: Path, wanted: Selection, done: Exported) -> Iterator[tuple
     for path in files:
         present = path == files[-1]
         try:
-            with closing(open_readonly(path)) as db:
-                for row, name, body in _rows(db, wanted, done):
+            db, wrong = open_damaged(path)
+            with closing(db):
+                told = _Told(path.name, done.unreadable)
+                if wrong:
+                    told.add(wrong)
+                for row, found in _found(db, wanted, done, told):
                     if row not in seen:  # an event of a file set aside may also be carried in the next one
-                        yield name, body
+                        yield found
                     if not present:
                         seen.add(row)
-        except (Unreadable, sqlite3.Error) as error:
+                told.close()
+        except (Unreadable, *DAMAGE) as error:
             if present:
                 raise Unreadable(f"{path} cannot be read: {error}") from error
             done.unreadable.append(f"{path.name}: {error}")
 
 
-def _rows(db: sqlite3.Connection, wanted: Selection, done: Exported) -> Iterator[tuple[int, str, bytes]]:
+class _Told:
+    """What is wrong with one file, for the last line: nothing may be missing in silence."""
+
+    def __init__(self, name: str, lines: list[str]) -> None:
+        self._name = name
+        self._lines = lines
+        self._odd = 0
+        self._first: tuple[int, int] = (0, 0)
+
+    def add(self, text: str) -> None:
+        self._lines.append(f"{self._name}: {text}")
+
+    def odd(self, row: Row) -> None:
+        """An event whose columns or hash are not those of its body."""
+        self._first = self._first if self._odd else (row.row // EPOCH_ROWS + 1, row.row % EPOCH_ROWS)
+        self._odd += 1
+
+    def close(self) -> None:
+        if self._odd:
+            epoch, sequence = self._first
+            self.add(f"{self._odd} events were changed, the first is epoch {epoch}, sequence {sequence}; see journal verify")
+
+
+def _found(db: sqlite3.Connection, wanted: Selection, done: Exported, told: _Told) -> Iterator[tuple[int, Found]]:
+    """(row, event). Every body is read: columns and indexes are not signed, and choosing by them could leave evidence out."""
+    db.text_factory = as_text
     db.execute("BEGIN")
-    conditions, values = ["row > ?", "at_ms >= ?", "at_ms < ?"], [wanted.from_ms, wanted.to_ms]
-    for column, names in (("class", wanted.classes), ("subject", wanted.points)):
-        if names:
-            conditions.append(f"{column} IN ({','.join('?' * len(names))})")
-            values += sorted(names)  # type: ignore[arg-type]
-    query = f"SELECT row, class, body FROM event WHERE {' AND '.join(conditions)} ORDER BY row LIMIT {PAGE}"
-    if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'stub'").fetchone():
-        done.removed += db.execute("SELECT count(*) FROM stub").fetchone()[0]
+    stubs = db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'stub'").fetchone() is not None
+    if stubs:
         done.removed += (db.execute("SELECT count FROM checkpoint").fetchone() or (0,))[0]
-    after = 0
-    while page := db.execute(query, (after, *values)).fetchall():
-        yield from page
-        after = page[-1][0]
+    for row in rows_of(db, stubs, []):
+        if isinstance(row, Gap):
+            told.add(f"behind epoch {row.after // EPOCH_ROWS + 1}, sequence {row.after % EPOCH_ROWS} something cannot be read: {row.text}")
+        elif row.body is None:
+            done.removed += 1
+        else:
+            found = _read(row, told)
+            if found is not None and wanted.takes(found.event, found.event_class):
+                yield row.row, found
+
+
+def _read(row: Row, told: _Told) -> Found | None:
+    """None where it cannot be told what the event is."""
+    body = row.body
+    try:
+        assert isinstance(body, bytes)
+        event = json.loads(body)
+        found = Found(class_of(event, row.name), body, event)
+        Selection().takes(event, found.event_class)  # raises, as the next line does, where something is missing
+        int(event["epoch"]), int(event["sequence"])
+        sound = row.is_sound() and hashlib.sha256(body).hexdigest() == row.sha256
+        if not sound or wrong_numbers(row, event) or wrong_column(row, event):
+            told.odd(row)
+    except (AssertionError, AttributeError, ValueError, KeyError, TypeError, RecursionError):
+        told.odd(row)
+        return None
+    return found
 
 
 def write_ndjson(state_dir: Path, wanted: Selection, out: BinaryIO, signer: Signer, source: str, at_ms: int) -> Exported:
     """One sealed body a line, and a last line that tells count, range and sha-256 of all lines before it, signed. Raises Unreadable."""
     done, sha256 = Exported(), hashlib.sha256()
-    for _, body in bodies(state_dir, wanted, done):
-        line = body + b"\n"
+    for found in events(state_dir, wanted, done):
+        line = found.body + b"\n"
         sha256.update(line)
         out.write(line)
-        _count(done, json.loads(body))
+        _count(done, found.event)
     manifest = {
         "type": TYPE,
         "source": source,
@@ -149,10 +218,16 @@ def write_csv(state_dir: Path, wanted: Selection, out: BinaryIO, zone: ZoneInfo)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\r\n")
     table.writerow([f"时间 time ({zone.key})", "类别 class", *COLUMNS])
-    for name, body in bodies(state_dir, wanted, done):
-        event = json.loads(body)
+    for found in events(state_dir, wanted, done):
+        event = found.event
         at = datetime.fromisoformat(event["time"]).astimezone(zone)
-        table.writerow([f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}", name, *(_cell(event, where) for where in COLUMNS.values())])
+        table.writerow(
+            [
+                f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}",
+                found.event_class,
+                *(_cell(event, where) for where in COLUMNS.values()),
+            ]
+        )
         out.write(text.getvalue().encode("utf-8", "replace"))
         text.seek(0)
         text.truncate()
@@ -208,7 +283,7 @@ def check_ndjson(path: Path, keys: dict[str, TrustedKey]) -> tuple[int, str]:
 
 
 def _signed(line: bytes, keys: dict[str, TrustedKey]) -> str:
-    """What is wrong with one line; empty when it is canonical and signed by a known key."""
+    """What is wrong with one line; empty when it is canonical and signed by a known key. keys: a key that it announces is added."""
     try:
         message = json.loads(line)
         if not isinstance(message, dict) or canonical(message) + b"\n" != line:
@@ -217,7 +292,10 @@ def _signed(line: bytes, keys: dict[str, TrustedKey]) -> str:
         if kid not in keys:
             return f"signed with key {kid!r}, which is not known here; give its public half with --key"
         verify_detached(message, keys[kid])
-    except (ValueError, RecursionError, BadMessage):
+        if message.get("type") == KEY_ANNOUNCED:  # it counts from here on, because the one before signed for it
+            new = message["data"]
+            keys[new["kid"]] = TrustedKey(new["kid"], new["x"], "gateway")
+    except (ValueError, KeyError, TypeError, RecursionError, BadMessage):
         return "no signed JSON"
     except BadSignature as error:
         return str(error)

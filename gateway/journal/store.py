@@ -12,30 +12,49 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from gateway.contract.canonical import digest
 from gateway.contract.envelope import GENESIS_HASH, Number, Origin, Sealed, seal
 from gateway.contract.jws import Signer
+from gateway.contract.receipt import Newest
 from gateway.core.delivery import Settlement
 from gateway.core.errors import JournalRefused
 from gateway.core.points import Draft, EventClass, Latch
+from gateway.journal import trends
+from gateway.journal.files import JOURNAL_NAME as JOURNAL_NAME
+from gateway.journal.files import home_of
+from gateway.journal.reserve import Reserve
+
+if TYPE_CHECKING:
+    from gateway.journal.salvage import Salvage
 
 OWED = 0
-JOURNAL_NAME = "journal.db"
 EPOCH_ROWS = 1 << 40  # row numbers hold their epoch, so that no two files of one gateway use the same
 FULL_CHECK_BYTES = 32 << 20  # a larger file is checked beside the running gateway (docs/decisions/017)
+LOG_PAGES = 1000  # of 4 KiB: SQLite's log stays near 4 MB
 TAIL_EVENTS = 500  # of a larger file, so many of the newest are checked before it is used
+NO_SUM = -1  # instead of the check sum of a latch that an earlier version wrote
 EPOCH_NAME = "epoch"  # high-water mark, beside the keys, so that a lost journal never repeats an epoch
+
+
+Recall = Callable[[dict[str, Any]], tuple[str, dict[str, Any]] | None]  # event -> the latch that it left behind
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What goes into one transaction together. after: called by the owner once it is committed."""
+    """What goes into one transaction together. after: called by the owner once it is committed.
+
+    minutes: rows of trends; while the disk is full they are not kept.
+    """
 
     drafts: Sequence[Draft] = ()
     latches: Sequence[Latch] = ()
     after: Sequence[Callable[[], object]] = ()
+    minutes: Sequence[trends.Row] = ()
 
 
 class Store:
@@ -49,6 +68,10 @@ class Store:
             str(event_class): tuple(name for name, classes in recipients.items() if event_class in classes) for event_class in EventClass
         }
         self.set_aside: Path | None = None
+        self.begun = ""  # why an epoch began when it was opened: created, restored, set aside; empty: none did
+        self.salvage: Salvage | None = None  # of a file found damaged at the start
+        self.reserve_freed = False  # the disk was full at the start
+        self.home = (0, 0)  # inode and generation of the file
         self.unchecked = False  # too large for a whole check at the start; it is checked beside the work
         self.kept: dict[str, str] = {}  # what the file holds as latches, for the file that may have to follow
         self._load_counters()
@@ -77,9 +100,10 @@ class Store:
         """sha-256 of the newest event of this epoch."""
         return self._previous
 
-    def begin_epoch(self, epoch: int, reason: str, draft: Draft, kept: Mapping[str, str]) -> Sealed:
+    def begin_epoch(self, epoch: int, reason: str, draft: Draft, kept: Mapping[str, str], home: tuple[int, int]) -> Sealed:
         """Open a new epoch with its first event. kept: latches that another file held, key -> JSON."""
         with self.transaction():
+            self.settle_in(home)
             self._db.execute("INSERT INTO epoch VALUES (?, ?, ?, ?)", (epoch, draft.at_ms, reason, row_of(epoch, 1)))
             self.epoch, self.sequence, self._previous = epoch, 0, GENESIS_HASH
             self._class_sequence = dict.fromkeys(self._class_sequence, 0)
@@ -97,6 +121,7 @@ class Store:
             for batch in batches:
                 sealed.append([self.seal(draft) for draft in batch.drafts])
                 kept |= {latch.key: json.dumps(latch.state) for latch in batch.latches}
+                trends.store(self._db, batch.minutes)
             self._keep(kept)
             self._db.executemany(
                 "UPDATE outbox SET state = ?, settled_ms = ? WHERE recipient = ? AND row = ? AND state <> 1",
@@ -106,8 +131,8 @@ class Store:
         return sealed
 
     def _keep(self, kept: Mapping[str, str]) -> None:
-        query = "INSERT INTO latch VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state"
-        self._db.executemany(query, kept.items())
+        query = "INSERT INTO latch VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state, sum = excluded.sum"
+        self._db.executemany(query, [(key, state, check_sum(key, state)) for key, state in kept.items()])
 
     def transaction(self) -> _Transaction:
         """BEGIN IMMEDIATE .. COMMIT; on an error everything is as before."""
@@ -154,13 +179,42 @@ class Store:
         return event
 
     def latches(self) -> list[Latch]:
-        """Everything that must outlive the process."""
-        self.kept = dict(self._db.execute("SELECT key, state FROM latch").fetchall())
+        """Everything that must outlive the process. Raises sqlite3.DatabaseError where one is not as it was written."""
+        self.kept = {}
+        for key, state, stored in self._db.execute("SELECT key, state, sum FROM latch"):
+            if stored not in (NO_SUM, check_sum(key, state)):
+                raise sqlite3.DatabaseError(f"the state of {key} is not as it was written")
+            self.kept[key] = state
         return [Latch(key, json.loads(state)) for key, state in self.kept.items()]
+
+    def has(self, newest: Newest) -> bool:
+        """True when this journal has that very event, or has begun an epoch since, or has removed it long ago."""
+        if newest.epoch != self.epoch:
+            return newest.epoch < self.epoch
+        if newest.sequence >= self.sequence:
+            return (newest.sequence, newest.sha256) == (self.sequence, self._previous)
+        query = "SELECT sha256 FROM event WHERE row = ?1 UNION ALL SELECT sha256 FROM stub WHERE row = ?1"
+        found = self._db.execute(query, (row_of(newest.epoch, newest.sequence),)).fetchone()
+        return found is None or found[0] == newest.sha256
+
+    def copied(self, home: tuple[int, int]) -> bool:
+        """True when this is a copy of the file in which the last epoch began. home: (inode, generation) of the file at hand."""
+        found = self._db.execute("SELECT inode, generation FROM home").fetchone()
+        return found is not None and found != home
+
+    def settle_in(self, home: tuple[int, int]) -> None:
+        """From now on this file is no copy; inside a transaction or on its own."""
+        if self._db.execute("SELECT inode, generation FROM home").fetchone() != home:
+            self._db.execute("INSERT OR REPLACE INTO home VALUES (1, ?, ?)", home)
 
     def close(self) -> None:
         """Close the file; SQLite folds the WAL into it."""
         self._db.close()
+
+
+def check_sum(key: str, state: str) -> int:
+    """Of one latch."""
+    return crc32(f"{key}\0{state}".encode("utf-8", "surrogatepass"))
 
 
 def row_of(epoch: int, sequence: int) -> int:
@@ -206,11 +260,13 @@ def open_store(
     opened: Callable[[str, dict[str, object]], Draft],
     at_ms: int,
     instead_of: Store | None = None,
+    recall: Recall = lambda event: None,
 ) -> tuple[Store, Sealed | None]:
     """Open, check and migrate the journal; a new, set-aside or restored one begins an epoch.
 
     recipients: id -> event classes that it must confirm. opened(reason, data): makes the draft of
     `campus.journal.opened`. instead_of: the store of a file that proved damaged while it was open; the file is set aside.
+    recall: what an event tells of a latch, for a file whose latches cannot be read.
     Returns that event when an epoch began. Raises JournalRefused when the disk refuses.
     """
     path = state_dir / JOURNAL_NAME
@@ -220,34 +276,69 @@ def open_store(
 
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = _open_checked(path, at_ms, make) if instead_of is None else _open_anew(path, at_ms, make)
+        store = _open_on_any_disk(path, at_ms, make) if instead_of is None else _open_anew(path, at_ms, make)
         try:
-            first = _epoch(state_dir / EPOCH_NAME, store, opened, "set aside" if store.set_aside else "", instead_of)
+            if store.set_aside is not None and instead_of is None:
+                from gateway.journal.salvage import salvage  # not needed for a start
+
+                store.salvage = salvage(store.set_aside, recall)
+            first = _epoch(state_dir, store, opened, instead_of)
         except BaseException:
             store.close()
             raise
     except (OSError, sqlite3.Error) as error:
-        raise JournalRefused(f"{path} cannot be opened: {error}") from error
+        raise JournalRefused(f"{path} cannot be opened: {error}{_room_left(state_dir)}") from error
     return store, first
 
 
-def _epoch(mark: Path, store: Store, opened: Callable[[str, dict[str, object]], Draft], reason: str, before: Store | None) -> Sealed | None:
-    """Begin a new epoch unless the file is the one that the high-water mark speaks of."""
+def _room_left(state_dir: Path) -> str:
+    """A hint for the person who reads why it failed."""
+    try:
+        disk = os.statvfs(state_dir)
+    except OSError:
+        return ""
+    left = disk.f_bavail * disk.f_frsize
+    return f"; its disk is full ({left // 1024} KiB left): free some MB and start again" if left < LOG_PAGES * 4096 else ""
+
+
+def _epoch(state_dir: Path, store: Store, opened: Callable[[str, dict[str, object]], Draft], before: Store | None) -> Sealed | None:
+    """Begin a new epoch unless the file is the one that the high-water mark speaks of, in its own place."""
+    mark, home = state_dir / EPOCH_NAME, store.home
     known = _read_mark(mark, store.epoch)
-    if store.epoch and store.epoch == known:
+    if store.epoch and store.epoch == known and not store.copied(home):
+        store.settle_in(home)
         return None
-    if not reason:
-        reason = "restored" if store.epoch else "created"
+    reason = "set aside" if store.set_aside is not None else "restored" if store.epoch else "created"
     data: dict[str, object] = {"reason": reason, "last_epoch": f"{max(store.epoch, known):010d}"}
     if store.epoch and store.epoch >= known:  # else the newest events are not in this file
         data |= {"last_sequence": f"{store.sequence:020d}", "last_hash": store.last_hash}
+    kept: Mapping[str, str] = {}
     if before is not None:
         data |= {"last_epoch": f"{before.epoch:010d}", "last_sequence": f"{before.sequence:020d}", "last_hash": before.last_hash}
+        kept = before.kept
+    elif store.salvage is not None:
+        data["states"] = store.salvage.found
+        kept = store.salvage.kept
     epoch = max(store.epoch, known, 0 if before is None else before.epoch) + 1
     write_mark(mark, epoch)  # first the mark: an epoch may be skipped, never used twice
-    first = store.begin_epoch(epoch, reason, opened(reason, data), {} if before is None else before.kept)
+    first = store.begin_epoch(epoch, reason, opened(reason, data), kept, home)
+    store.begun = reason
     store.latches()
     return first
+
+
+def outrun(state_dir: Path, store: Store, opened: Callable[[str, dict[str, object]], Draft], epoch: int) -> Sealed | None:
+    """A centre has later events of this gateway than this file: an older copy was put in its place. A new epoch begins behind them.
+
+    epoch: of the latest that the centre has. None when this journal is beyond that already. Raises OSError, JournalRefused, sqlite3.Error.
+    """
+    if epoch < store.epoch:
+        return None
+    mark = state_dir / EPOCH_NAME
+    data: dict[str, object] = {"reason": "restored", "last_epoch": f"{max(epoch, store.epoch):010d}"}
+    new = max(epoch, store.epoch, _read_mark(mark, store.epoch)) + 1
+    write_mark(mark, new)
+    return store.begin_epoch(new, "restored", opened("restored", data), {}, store.home)
 
 
 def _read_mark(mark: Path, epoch: int) -> int:
@@ -286,6 +377,24 @@ def _open_checked(path: Path, at_ms: int, make: Callable[[sqlite3.Connection], S
     return _open_anew(path, at_ms, make)
 
 
+def _open_on_any_disk(path: Path, at_ms: int, make: Callable[[sqlite3.Connection], Store]) -> Store:
+    """On a disk so full that SQLite finds no room for its log and its locks, the reserve is given up."""
+    try:
+        return _open_checked(path, at_ms, make)
+    except (OSError, sqlite3.Error) as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        no_room = getattr(error, "errno", 0) in (ENOSPC, EDQUOT) or code in (
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_CANTOPEN,
+        )
+        if not no_room or not Reserve(path.parent, 0).free():
+            raise
+    store = _open_checked(path, at_ms, make)
+    store.reserve_freed = True
+    return store
+
+
 def _open_anew(path: Path, at_ms: int, make: Callable[[sqlite3.Connection], Store]) -> Store:
     aside = _set_aside(path, at_ms)
     store = _open(path, make)
@@ -303,10 +412,12 @@ def is_damage(error: Exception) -> bool:
 
 def _open(path: Path, make: Callable[[sqlite3.Connection], Store]) -> Store:
     """Connect, check, migrate, and read what a start needs; the connection is closed again when one of them fails."""
+    path.touch(0o600)
+    path.chmod(0o600)
+    home = home_of(path)  # before SQLite has it: whoever closes a file loses the locks that the process has on it
+    _check_header(path)
     connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
     try:
-        path.chmod(0o600)
-        _check_header(path)
         _settings(connection)
         small = path.stat().st_size <= FULL_CHECK_BYTES
         if small:
@@ -314,6 +425,7 @@ def _open(path: Path, make: Callable[[sqlite3.Connection], Store]) -> Store:
         _migrate(connection)
         _check_schema(connection)
         store = make(connection)
+        store.home = home
         store.unchecked = not small
         if not small:
             _check_tail(connection)
@@ -376,7 +488,7 @@ def _set_aside(path: Path, at_ms: int) -> Path:
 def _settings(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 1000")  # pages: the WAL stays near 4 MB
+    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     connection.execute("PRAGMA journal_size_limit = 8388608")
     connection.execute("PRAGMA cache_size = -2000")  # KiB
 

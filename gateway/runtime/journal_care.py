@@ -11,12 +11,16 @@ from gateway.journal.care import Again, Care
 from gateway.journal.carry import Carrier
 from gateway.journal.keeping import Keeper, Limit
 from gateway.journal.reserve import Reserve
+from gateway.journal.store import Store
 from gateway.runtime.clock import Clock
+from gateway.runtime.keys import public_keys
 
 if TYPE_CHECKING:
     from gateway.config.settings import Settings
 
 MB = 1_000_000
+OUTRUN = "an older copy of the journal was put in its place: the centre has epoch {}, sequence {}; a new epoch has begun"
+PRESSES = ("campus.alarm.activated", "campus.alarm.repeated")
 _REASONS_ZH = {"created": "新建", "set aside": "旧日志损坏已封存", "restored": "从备份恢复"}
 
 
@@ -48,6 +52,27 @@ class JournalWords:
         return self.say("campus.journal.opened", zh, f"Journal opened: {reason}", data)
 
 
+def trouble_at_start(store: Store) -> str:
+    """What a person must know of the journal as it was found; empty when all is well."""
+    if store.set_aside is not None:
+        return f"damaged, set aside as {store.set_aside.name}; {store.salvage}"
+    if store.begun == "restored":
+        return (
+            f"this journal is a copy or an older one: epoch {store.epoch} has begun, what was sealed after the copy was made is not in it"
+        )
+    return ""
+
+
+def recall(event: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """The count of a press counter as the event of a press tells it, for a journal whose states cannot be read."""
+    data = event.get("data")
+    count = data.get("count") if isinstance(data, dict) else None
+    subject, kind = event.get("subject"), str(event.get("type"))
+    if not isinstance(count, int) or not isinstance(subject, str) or kind not in PRESSES:
+        return None
+    return subject, {"counter": count}
+
+
 def limits_of(settings: Settings) -> dict[str, Limit]:
     """Class -> its limit, from [storage]."""
     storage = settings.site.storage
@@ -60,12 +85,12 @@ def limits_of(settings: Settings) -> dict[str, Limit]:
 def care_of(settings: Settings, signer: Signer, clock: Clock, again: Again) -> Care:
     """Budget, reserve and the rest. again: begins a new file in the place of a damaged one."""
     say = JournalWords(clock).say
-    public = signer.public()
+    keys = [*public_keys(settings.state_dir)[0], signer.public()]
     return Care(
         settings.state_dir,
         Keeper(limits_of(settings), clock.now, say),
         Reserve(settings.state_dir, settings.site.storage.reserve_mb * MB),
-        Carrier(settings.state_dir, TrustedKey(public["kid"], public["x"], "gateway")),
+        Carrier(settings.state_dir, *(TrustedKey(key["kid"], key["x"], "gateway") for key in keys)),
         again,
         say,
     )

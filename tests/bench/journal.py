@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gateway.contract.envelope import Origin
@@ -24,6 +25,7 @@ from gateway.journal.carry import Carrier
 from gateway.journal.keeping import Keeper, Limit
 from gateway.journal.reserve import Reserve
 from gateway.journal.store import Batch, Store, check_whole, open_store
+from gateway.journal.trends import Trends
 from gateway.journal.verify import open_readonly, public_key, verify
 from gateway.journal.writer import Writer
 from gateway.runtime.clock import Clock
@@ -33,7 +35,9 @@ from tests.bench.figures import Figure
 from tests.bench.program import run
 from tests.bench.rig import Result, Say
 
-RECIPIENTS = {"police": frozenset({"alarm", "fault", "mode", "audit"}), "bureau": frozenset({"alarm"})}
+RECIPIENTS = {"police": frozenset(map(str, EventClass)), "bureau": frozenset({"alarm"})}  # the most that a site asks for
+FLUSHES_A_DAY = 144
+ANALOGUE_POINTS = 20  # issue 5
 # of 2,000 events a day: what a school of a thousand pupils says, mostly doors
 MIX = ["access"] * 12 + ["observation"] * 4 + ["duty"] * 2 + ["alarm", "fault"]
 TEXT = {"zh": "一键报警：门卫室" * 6, "en": "One-key alarm: gatehouse " * 6}
@@ -82,8 +86,12 @@ def written_bytes() -> int:
     raise AssertionError("no write_bytes")
 
 
-def play_day(folder: Path, events: int) -> None:
-    """A day's events one by one with their states and receipts, and the budget beside; prints write_bytes. A process of its own."""
+def play_day(folder: Path, events: int, points: int) -> None:
+    """A day as the daemon writes it; prints write_bytes. A process of its own.
+
+    Each event alone in its commit with its state, each recipient's receipt in a commit of its own, the minutes of `points` measured
+    points each ten minutes, the budget beside. The day's minutes are spread over however many events there are.
+    """
     store = opened(folder)
     clock, ids = Clock(), EventIds()
     words = JournalWords(clock)
@@ -93,32 +101,62 @@ def play_day(folder: Path, events: int) -> None:
         Carrier(folder, TrustedKey("", "", "")), lambda old, at_ms: (old, None), words.say,
     )  # fmt: skip
     writer = Writer(store, lambda batches: done.extend(e.row for _, sealed in batches for e in sealed), lambda text: None, care)
+    trends, began_ms, flushes = Trends(), time.time_ns() // 1_000_000, 0
     before = written_bytes()
     writer.start()
+
+    def committed(submit: Callable[[], None]) -> None:
+        """On the disk before the next one comes: in a real day they are minutes apart."""
+        commits = writer.counts.commits
+        submit()
+        while writer.counts.commits == commits:
+            time.sleep(0.0002)
+
     for n in range(events):
-        writer.submit(Batch([draft(ids, MIX[n % len(MIX)])], [Latch(f"point-{n % 60}", {"state": "normal", "since_ms": n, "count": n})]))
+        while points and flushes * 2000 < n * FLUSHES_A_DAY:
+            for minute in range(10 * flushes, 10 * flushes + 10):
+                for sample in range(6):
+                    values = {f"analogue-{point}": 20.0 + point + (minute * 6 + sample) % 17 / 10 for point in range(points)}
+                    rows = trends.take(values, began_ms + minute * 60_000 + sample * 10_000)
+                    if rows:
+                        committed(partial(writer.submit, Batch(minutes=rows)))
+            flushes += 1
+        latch = Latch(f"point-{n % 60}", {"state": "normal", "since_ms": n, "count": n})
+        committed(partial(writer.submit, Batch([draft(ids, MIX[n % len(MIX)])], [latch])))
         while len(done) <= n:
             time.sleep(0.0002)
-        settled = [Settlement(done[n], name, RECEIVED, n) for name, classes in RECIPIENTS.items() if MIX[n % len(MIX)] in classes]
-        if settled:
-            writer.settle(settled)
+        for name, classes in RECIPIENTS.items():
+            if MIX[n % len(MIX)] in classes:
+                committed(partial(writer.settle, [Settlement(done[n], name, RECEIVED, n)]))
+    writer.submit(Batch(minutes=trends.flush()))
     writer.stop()
     print(written_bytes() - before)
 
 
 def day(effort: Effort, folder: Path, say: Say) -> Result:
     """Bytes that one day writes to the disk."""
+    say(f"a day of {effort.day_events} events, with and without trends")
+    written = {points: _day_mb(effort, folder / str(points), points) for points in (0, ANALOGUE_POINTS)}
+    whole = written[ANALOGUE_POINTS]
+    note = (
+        f"{effort.day_events} events, each alone, with states, one receipt of every event and two of alarms, all in commits of their own; "
+        f"minutes of {ANALOGUE_POINTS} points written each ten minutes"
+    )
+    return Result(
+        [
+            Figure("journal.day_written_mb", round(whole, 1), "MB", f"<= {GOAL_WRITTEN_MB:.0f}", note),
+            Figure("journal.day_trends_mb", round(whole - written[0], 1), "MB", "", "of these, what the trends add"),
+        ],
+        [],
+    )
+
+
+def _day_mb(effort: Effort, folder: Path, points: int) -> float:
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"a day of {effort.day_events} events")
-    command = [
-        sys.executable,
-        "-c",
-        f"from tests.bench.journal import play_day; from pathlib import Path; play_day(Path({str(folder)!r}), {effort.day_events})",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    megabytes = int(done.stdout) / 1e6 * 2000 / effort.day_events
-    note = f"{effort.day_events} events one by one, states and receipts; trends are telemetry and write nothing"
-    return Result([Figure("journal.day_written_mb", round(megabytes, 1), "MB", f"<= {GOAL_WRITTEN_MB:.0f}", note)], [])
+    call = f"play_day(Path({str(folder)!r}), {effort.day_events}, {points})"
+    command = [sys.executable, "-c", f"from tests.bench.journal import play_day; from pathlib import Path; {call}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return int(done.stdout) / 1e6 * 2000 / effort.day_events
 
 
 def fill(folder: Path, events: int) -> None:

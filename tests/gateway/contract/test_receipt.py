@@ -31,6 +31,21 @@ def test_a_good_receipt() -> None:
     assert (bad.unusable, bad.reason) == (True, "no such school")
 
 
+def test_what_the_centre_has_last() -> None:
+    newest = {"epoch": "0000000002", "sequence": f"{17:020d}", "sha256": "cd" * 32}
+    assert read_receipt(token(POLICE, HEADER, GOOD | {"newest": newest}), KEYS, SOURCE).newest == (2, 17, "cd" * 32)
+    assert read_receipt(token(POLICE, HEADER, GOOD), KEYS, SOURCE).newest is None
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [None, [], {}, {"epoch": 2, "sequence": 17}, {"epoch": "2", "sequence": "x", "sha256": "a"}, {"epoch": "2", "sequence": "9" * 21}],
+)
+def test_what_is_no_place_does_not_spoil_a_receipt(newest: object) -> None:
+    receipt = read_receipt(token(POLICE, HEADER, GOOD | {"newest": newest}), KEYS, SOURCE)
+    assert (receipt.newest, len(receipt.items)) == (None, 1)
+
+
 def nest(depth: int) -> bytes:
     return b"[" * depth + b"]" * depth
 

@@ -71,8 +71,64 @@ def test_only_what_still_verifies(tmp_path: Path) -> None:
     aside = journal_files(tmp_path)[0]
     with closing(sqlite3.connect(aside, isolation_level=None)) as db:
         db.execute("UPDATE event SET body = CAST(replace(CAST(body AS TEXT), 'xxx', 'yyy') AS BLOB) WHERE row = 4")
-        db.execute("UPDATE event SET sequence = 99 WHERE row = 5")
-    assert set(work(carrier(tmp_path), store)) == {1, 2, 3, *range(6, 12)}
+        db.execute("UPDATE event SET body = x'00' WHERE row = 5")
+    carry = carrier(tmp_path)
+    left: list[str] = []
+    carry.left = left.append
+    assert set(work(carry, store)) == {1, 2, 3, *range(6, 12)}
+    (text,) = left
+    assert text.startswith("2 events of journal.db.set-aside-")
+    store.close()
+
+
+@pytest.mark.parametrize("column", ["epoch", "sequence", "class", "classsequence", "id", "type", "subject", "priority", "at_ms", "sha256"])
+@pytest.mark.parametrize("value", ["x'ff00'", "NULL", "'\u0663'", "77.5"])
+def test_a_column_that_was_flipped_costs_no_event(tmp_path: Path, column: str, value: str) -> None:
+    """What is brought over is what the body says that the gateway signed, whatever the type of the column beside it has become."""
+    store, _ = replaced(tmp_path, 6, 0)
+    aside = journal_files(tmp_path)[0]
+    with closing(sqlite3.connect(aside)) as db:
+        columns = "row, epoch, sequence, class, classsequence, id, type, subject, priority, at_ms, sha256, body"
+        before = db.execute("SELECT * FROM event ORDER BY row").fetchall()
+        db.executescript(
+            "ALTER TABLE event RENAME TO was; DROP INDEX event_class;"
+            f"CREATE TABLE event ({columns}, PRIMARY KEY (row)) WITHOUT ROWID; INSERT INTO event SELECT * FROM was;"
+            f"UPDATE event SET {column} = {value} WHERE row = 4;"
+        )
+    carry = carrier(tmp_path)
+    left: list[str] = []
+    carry.left = left.append
+    assert work(carry, store) == list(range(1, 8))
+    assert left == []
+    assert store.db.execute("SELECT * FROM event WHERE epoch = 1 ORDER BY row").fetchall() == before
+    store.close()
+
+
+def test_whom_nobody_can_tell_are_all_told(tmp_path: Path) -> None:
+    """The name of a recipient is no name any more: everybody who may have it is told again."""
+    store, _ = replaced(tmp_path, 6, 0)
+    with closing(sqlite3.connect(journal_files(tmp_path)[0])) as db:
+        db.executescript(
+            "CREATE TABLE loose AS SELECT * FROM outbox; DROP TABLE outbox; ALTER TABLE loose RENAME TO outbox;"
+            "DELETE FROM outbox WHERE row = 4 AND recipient = 'bureau'; UPDATE outbox SET recipient = x'ff' WHERE row = 4"
+        )
+    assert work(carrier(tmp_path), store) == list(range(1, 8))
+    owed = store.db.execute("SELECT recipient FROM outbox WHERE row = 4 ORDER BY recipient").fetchall()
+    assert owed == [(name,) for name in sorted(RECIPIENTS)]
+    store.close()
+
+
+def test_an_event_that_the_new_file_refuses_is_left_and_told(tmp_path: Path) -> None:
+    """Another event has its id already: the rest goes on."""
+    store, bodies = replaced(tmp_path, 6, 0)
+    with store.transaction():
+        store.db.execute("UPDATE event SET id = ? WHERE epoch = 2", (bodies[3][0],))
+    carry = carrier(tmp_path)
+    left: list[str] = []
+    carry.left = left.append
+    assert work(carry, store) == [1, 2, 4, 5, 6, 7]
+    assert len(left) == 1
+    assert work(carry, store) == []
     store.close()
 
 

@@ -164,6 +164,9 @@ def test_a_damaged_file_is_set_aside_and_a_new_epoch_begins(tmp_path: Path, how:
     assert first is not None
     opening = events(tmp_path)[0]
     assert (opening["epoch"], opening["sequence"], opening["previoushash"]) == ("0000000002", f"{1:020d}", "0" * 64)
+    states = opening["data"].pop("states")
+    assert states == ("none" if how in ("header", "junk file") else states)
+    assert states in ("all", "none")
     assert opening["data"] == {"reason": "set aside", "last_epoch": "0000000001"}
     assert check_chain(tmp_path) == 2
     again, first = open_at(tmp_path)
