@@ -11,7 +11,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,15 +21,16 @@ from gateway.contract.envelope import GENESIS_HASH, Number, Origin, Sealed, rfc3
 from gateway.contract.jws import Signer, TrustedKey
 from gateway.contract.topics import Topics
 from gateway.core.commands import Command
-from gateway.core.delivery import Channel, Owed, Settlement
+from gateway.core.delivery import Owed, Settlement
 from gateway.core.ids import EventIds
 from gateway.core.points import Draft, EventClass, Priority
 from gateway.core.reading import Now
+from gateway.uplink import link as uplink_link
 from gateway.uplink.commands import CommandDesk
 from gateway.uplink.lane import Entry
 from gateway.uplink.link import Identity, Timing
 from gateway.uplink.outbox import BROKER, Outbox
-from gateway.uplink.session import Address, MqttDialler
+from gateway.uplink.session import Address, Session
 from gateway.uplink.uplink import SUPERVISION, Outside, Uplink
 
 PATH = "main"
@@ -41,6 +41,8 @@ WINDOW = 100  # as the site file's default
 RECEIPT_TIMEOUT_S, CENTRE_SILENCE_S, PUBACK_TIMEOUT_S, NEVER_S = 10.0, 100.0, 10.0, 86_400.0
 HEARTBEAT_S, KEEPALIVE_S = SUPERVISION["sp5"]
 TIMING = Timing(HEARTBEAT_S, KEEPALIVE_S, RECEIPT_TIMEOUT_S, CENTRE_SILENCE_S, PUBACK_TIMEOUT_S, NEVER_S)
+# A gateway looks at its timers four times a second, which is nothing on a box of its own and most of the work of a thousand in one process.
+uplink_link.TICK_S = 1.0
 # What the demo school's gateway says when its button is pressed; with it an event has the size that it has there, about 1.2 kB
 ALARM: dict[str, object] = {
     "alarm": "alarm",
@@ -97,7 +99,13 @@ class MemoryJournal:
         for settlement in settlements:
             self._owed.pop(settlement.row, None)
 
-    async def owed(self, after_row: int, limit: int) -> list[Owed]:
+    async def debts(self, from_row: int) -> dict[tuple[str, str], tuple[int, tuple[int, int]]]:
+        first = next((row for row in self._owed if row >= from_row), None)
+        if first is None:
+            return {}
+        return {(name, self._owed[first].event_class): (first, (EPOCH, first)) for name in self._recipients}
+
+    async def owed(self, after_row: int, limit: int, of: tuple[str, str] | None = None) -> list[Owed]:
         return [self._as_owed(event) for row, event in self._owed.items() if row > after_row][:limit]
 
     async def since(self, recipient: str, place: tuple[int, int], after_row: int, limit: int) -> list[Owed]:
@@ -151,6 +159,16 @@ class ShortBoard:
         return {"source": self._source, "bootid": self._journal.boot_id, "at": rfc3339(_at_ms())}
 
 
+class FleetSession(Session):
+    """granted: how many subscriptions the broker has granted so far."""
+
+    granted = 0
+
+    async def subscribe(self, topic: str, *, fresh_only: bool = False) -> None:
+        await super().subscribe(topic, fresh_only=fresh_only)
+        self.granted += 1
+
+
 class Rounds:
     """Several addresses of one bus, each attempt at the next: what a host name with several addresses does for a gateway.
 
@@ -159,20 +177,28 @@ class Rounds:
 
     can_refuse = False  # MQTT 3.1.1
 
-    def __init__(self, diallers: list[MqttDialler], first: int) -> None:
-        self._diallers = diallers
+    def __init__(self, addresses: list[Address], first: int) -> None:
+        self._addresses = addresses
         self._at = first - 1
+        self._session: FleetSession | None = None
+
+    @property
+    def granted(self) -> int:
+        """Subscriptions of the newest session."""
+        return 0 if self._session is None else self._session.granted
 
     @property
     def where(self) -> str:
-        return self._diallers[self._at % len(self._diallers)].where
+        address = self._addresses[self._at % len(self._addresses)]
+        return f"{address.host}:{address.port}"
 
     def stale(self) -> str:
         return ""
 
-    def dial(self, will_topic: str, will: bytes) -> AbstractAsyncContextManager[Channel]:
+    def dial(self, will_topic: str, will: bytes) -> Session:
         self._at += 1
-        return self._diallers[self._at % len(self._diallers)].dial(will_topic, will)
+        self._session = FleetSession(self._addresses[self._at % len(self._addresses)], will_topic, will, WINDOW)
+        return self._session
 
 
 class FleetGateway:
@@ -191,11 +217,10 @@ class FleetGateway:
         self._board = ShortBoard(self.source, self._journal, self._signer)
         self._topics = Topics(f"{prefix}/{site}/gate")
         nodes = [urlsplit(url) for url in urls]
-        diallers = [
-            MqttDialler(Address(node.hostname or "", node.port or 1883, f"{site}-gate-{PATH}", v5=False, keepalive_s=KEEPALIVE_S), WINDOW)
-            for node in nodes
-        ]
-        self._dialler = Rounds(diallers, number % len(nodes))
+        client_id = f"{site}-gate-{PATH}"
+        addresses = [Address(node.hostname or "", node.port or 1883, client_id, v5=False, keepalive_s=KEEPALIVE_S) for node in nodes]
+        self._dialler = Rounds(addresses, number % len(nodes))
+        self._subscriptions = 2 if recipient else 1  # receipt, and command where somebody may send any
         self.outbox = Outbox(WINDOW, RECEIPT_TIMEOUT_S, paths=(PATH,))
         self.receipt_s: list[float] = []
         self._uplink: Uplink | None = None
@@ -207,8 +232,9 @@ class FleetGateway:
 
     @property
     def up(self) -> bool:
-        """It has a session in which something was acknowledged."""
-        return self._uplink is not None and self._uplink.links[PATH].counts.up and self._uplink.links[PATH].proven
+        """It has a session in which something was acknowledged, and all its subscriptions."""
+        link = None if self._uplink is None else self._uplink.links[PATH]
+        return link is not None and link.counts.up and link.proven and self._dialler.granted == self._subscriptions
 
     @property
     def losses(self) -> int:
@@ -220,7 +246,7 @@ class FleetGateway:
         keys = {} if key is None else {key["kid"]: TrustedKey(key["kid"], key["x"], self._recipient)}
         identity = Identity(self._topics, self.source, self._journal.boot_id, self._signer)
         outside = Outside(self._journal, self._board, self._journal.settle, _unheard, self._delivered)
-        desk = CommandDesk(self.source, keys, _now, _refuse, lambda name: False) if keys else None
+        desk = CommandDesk(self.source, keys, _now, _refuse, lambda name: False, frozenset()) if keys else None
         self._uplink = Uplink(identity, {PATH: self._dialler}, self.outbox, keys, [self._recipient], TIMING, outside, desk)
 
     async def run(self) -> None:

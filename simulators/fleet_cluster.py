@@ -7,6 +7,7 @@ without accounts and TLS, as all brokers of this package.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 import time
@@ -16,12 +17,12 @@ from simulators.broker import LOOPBACK, find, free_port, takes_sessions
 from simulators.errors import SimError
 from simulators.leash import Leashed
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 300.0  # a node with thousands of consumers takes its time to come back
 MOST_NODES = 5
 _NODE = """server_name: {name}
 listen: "{host}:-1"
 jetstream {{ store_dir: "{dir}", max_mem: 64MB, max_file: 4GB, sync_interval: always, limits {{ default_max_consumers: 10000 }} }}
-mqtt {{ listen: "{host}:{port}"{replicas} }}
+mqtt {{ listen: "{host}:{port}", js_api_timeout: "30s"{replicas} }}
 """
 _MEMBER = 'cluster {{ name: campus-sim, listen: "{host}:{port}", routes: [{routes}] }}\n'
 
@@ -42,6 +43,8 @@ class Cluster:
         routes = {number: free_port() for number in self._ports}
         self._settings = {number: self._write(number, routes) for number in self._ports}
         self._processes: dict[int, Leashed] = {}
+        self._memory_mb: dict[int, float] = {}
+        self._cpu_s = 0.0  # of processes that have ended
 
     @property
     def urls(self) -> list[str]:
@@ -52,6 +55,19 @@ class Cluster:
     def running(self) -> list[int]:
         """Numbers of the nodes that are up."""
         return [number for number, process in self._processes.items() if process.running]
+
+    @property
+    def memory_mb(self) -> dict[int, float]:
+        """The most resident memory that each node has had, by number."""
+        for number, process in self._processes.items():
+            if process.running:
+                self._memory_mb[number] = max(self._memory_mb.get(number, 0.0), peak_memory_mb(process.pid))
+        return dict(sorted(self._memory_mb.items()))
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of all nodes so far."""
+        return self._cpu_s + sum(cpu_s(process.pid) for process in self._processes.values() if process.running)
 
     def log(self, number: int) -> Path:
         """What this node said."""
@@ -70,6 +86,7 @@ class Cluster:
 
     def kill_node(self, number: int) -> None:
         """Ends one node as a crash would (SIGKILL); its data stay."""
+        self._cpu_s, _ = self._cpu_s + cpu_s(self._processes[number].pid), self.memory_mb
         self._processes.pop(number).kill()
 
     async def ready(self, number: int) -> None:
@@ -100,3 +117,17 @@ class Cluster:
         path = self.folder / f"node-{number}.conf"
         path.write_text(text, encoding="utf-8")
         return path
+
+
+def peak_memory_mb(pid: int) -> float:
+    """The most resident memory that this process has had."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return round(int(line.split()[1]) / 1024, 1)
+    return 0.0
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time of this process (proc(5): utime and stime, in clock ticks)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

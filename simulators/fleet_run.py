@@ -23,12 +23,15 @@ from simulators.errors import SimError
 from simulators.fleet import FleetGateway
 from simulators.fleet_cluster import Cluster
 from simulators.fleet_far_end import PREFIX, RECIPIENT, Centre, Ear, FarEnd
+from simulators.quiet import hush
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 LOOK_S = 0.1
+TOLD_EACH = 100  # sessions
 FILES_EACH, FILES_BESIDE = 2, 200  # open files of a session, and of everything else
 CONNECTING_THREADS = 32
 TOLD_EACH_S = 10.0
+NOTICED_WITHIN_S = 10.0  # the end of a session, by a busy process
 
 
 @dataclass(slots=True)
@@ -36,7 +39,8 @@ class Figures:
     """What is told at the end. Delays are from the press; lost: never arrived; owed: arrived, but the gateway does not know it.
 
     connected: sessions that were up at the same time; connect_s: until they were; fewest: while a node was away; again_s: from the kill
-    until all were up again.
+    until all were up again; node_back_s: until the node took sessions again. per_s: events received each second of pressing.
+    cpu_s, memory_mb: of this process, all gateways in it; nodes_...: of the cluster, the memory of each node, largest moment.
     """
 
     gateways: int = 0
@@ -52,12 +56,16 @@ class Figures:
     sessions_lost: int = 0
     fewest: int | None = None
     again_s: float | None = None
+    node_back_s: float | None = None
     drain_s: float = 0.0
     arrival_ms: dict[str, float] = field(default_factory=dict)
     receipt_ms: dict[str, float] = field(default_factory=dict)
     bad: list[str] = field(default_factory=list)
+    per_s: float = 0.0
     cpu_s: float = 0.0
     memory_mb: float = 0.0
+    nodes_cpu_s: float = 0.0
+    nodes_memory_mb: list[str] = field(default_factory=list)
 
 
 class Fleet:
@@ -75,27 +83,50 @@ class Fleet:
         """Sessions that are up now."""
         return sum(gateway.up for gateway in self.gateways)
 
-    async def connect(self, tasks: asyncio.TaskGroup, per_s: float, within_s: float) -> list[asyncio.Task[None]]:
-        """Open all sessions, so many each second at most; goes on without those that are not up in time. Gives their tasks."""
+    async def connect(self, tasks: asyncio.TaskGroup, per_s: float, opening: int, within_s: float) -> list[asyncio.Task[None]]:
+        """Open all sessions: so many each second at most, and no more than `opening` that are on their way at the same time.
+
+        A bus that is asked for more than it can do answers nobody in time. Goes on without those that are not up in time. Gives the
+        sessions' tasks.
+        """
         began_s = time.monotonic()
         running = []
+        waiting: list[FleetGateway] = []
+
+        def room() -> bool:
+            waiting[:] = [gateway for gateway in waiting if not gateway.up]
+            return len(waiting) < opening
+
         for number, gateway in enumerate(self.gateways):
             await asyncio.sleep(began_s + number / per_s - time.monotonic())
+            await self._until(room, began_s + within_s - time.monotonic(), self._sessions, LOOK_S / 5)
+            if number % TOLD_EACH == 0:
+                self._say(self._sessions())
             running.append(tasks.create_task(gateway.run(), name=gateway.source))
-        await self._until(lambda: self.up == len(self.gateways), within_s, lambda: f"{self.up} sessions are up")
+            waiting.append(gateway)
+        await self._until(lambda: self.up == len(self.gateways), began_s + within_s - time.monotonic(), self._sessions)
         self.figures.connected = self.up
         self.figures.connect_s = time.monotonic() - began_s
         return running
 
-    async def press(self, per_minute: float, seconds: float) -> None:
-        """Press buttons at an even pace, whoever's turn it is by chance; per_minute: of each gateway."""
+    def _sessions(self) -> str:
+        return f"{self.up} of {len(self.gateways)} sessions are up"
+
+    async def press(self, per_minute: float, seconds: float, burst: int) -> None:
+        """Press buttons at an even pace, whoever's turn it is by chance; per_minute: of each gateway; burst: so many at once half way."""
         total = round(len(self.gateways) * per_minute * seconds / 60)
         began_s = time.monotonic()
         for number in range(total):
             await asyncio.sleep(began_s + number * seconds / total - time.monotonic())
+            if number == total // 2:
+                self._press(burst)
+            self._press(1)
+        await asyncio.sleep(began_s + seconds - time.monotonic())
+
+    def _press(self, times: int) -> None:
+        for _ in range(times):
             name, at_ns = random.choice(self.gateways).press()
             self.pressed[name] = at_ns
-        await asyncio.sleep(began_s + seconds - time.monotonic())
 
     async def drain(self, within_s: float) -> None:
         """Wait until everything has arrived and every gateway knows it."""
@@ -130,16 +161,18 @@ class Fleet:
             await asyncio.sleep(down_s)
             cluster.start_node(number)
             await cluster.ready(number)
-            self._say(f"node {number} is back after {time.monotonic() - killed_s:.1f} s")
+            self.figures.node_back_s = time.monotonic() - killed_s
+            self._say(f"node {number} is back after {self.figures.node_back_s:.1f} s")
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(restart(), name="restart")
-            await asyncio.sleep(LOOK_S)  # the end of a session is noticed a moment later
-            await self._until(all_up, within_s, lambda: f"{self.up} sessions are up again")
-        self.figures.fewest, self.figures.again_s = fewest, time.monotonic() - killed_s
+            await self._until(lambda: not all_up(), NOTICED_WITHIN_S, self._sessions)
+            await self._until(all_up, within_s, self._sessions)
+            self.figures.again_s = time.monotonic() - killed_s
+        self.figures.fewest = fewest
 
-    def sum_up(self) -> Figures:
-        """All figures, once everything has come to rest."""
+    def sum_up(self, cluster: Cluster | None, seconds: float) -> Figures:
+        """All figures, once everything has come to rest. seconds: how long buttons were pressed."""
         figures, far = self.figures, self._far
         counts = [gateway.outbox.counts for gateway in self.gateways]
         figures.caused = len(self.pressed)
@@ -151,14 +184,18 @@ class Fleet:
         figures.bad = far.bad[:10]
         figures.arrival_ms = spread([(far.arrived[name] - at_ns) / 1e6 for name, at_ns in self.pressed.items() if name in far.arrived])
         figures.receipt_ms = spread([1000 * seconds for gateway in self.gateways for seconds in gateway.receipt_s])
+        figures.per_s = round(figures.received / seconds, 1)
+        if cluster is not None:
+            figures.nodes_cpu_s = round(cluster.cpu_s, 1)
+            figures.nodes_memory_mb = [f"{number}: {size_mb:g}" for number, size_mb in cluster.memory_mb.items()]
         used = resource.getrusage(resource.RUSAGE_SELF)
         figures.cpu_s, figures.memory_mb = round(used.ru_utime + used.ru_stime, 1), round(used.ru_maxrss / 1024, 1)
         return figures
 
-    async def _until(self, holds: Callable[[], bool], within_s: float, words: Callable[[], str]) -> None:
+    async def _until(self, holds: Callable[[], bool], within_s: float, words: Callable[[], str], look_s: float = LOOK_S) -> None:
         end_s, tell_s = time.monotonic() + within_s, time.monotonic() + TOLD_EACH_S
         while not holds() and time.monotonic() < end_s:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(look_s)
             if time.monotonic() > tell_s:
                 tell_s += TOLD_EACH_S
                 self._say(words())
@@ -177,7 +214,9 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 async def play(given: argparse.Namespace, say: Callable[[str], None]) -> Figures:
     """One whole run. SimError when brokers or centre cannot be had."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(CONNECTING_THREADS))
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(CONNECTING_THREADS))
+    hush(loop)
     with ExitStack() as stack:
         folder = given.dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="campus-fleet-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -202,16 +241,16 @@ async def _story(fleet: Fleet, far: FarEnd, cluster: Cluster | None, given: argp
     async with asyncio.TaskGroup() as tasks:
         background = [tasks.create_task(far.run(), name="far end")]
         await far.ready()
-        background += await fleet.connect(tasks, given.connects_per_s, given.within)
+        background += await fleet.connect(tasks, given.connects_per_s, given.opening, given.within)
         print(f"ready {fleet.up} of {len(fleet.gateways)} sessions after {fleet.figures.connect_s:.1f} s", flush=True)
         breaking = None
         if cluster is not None and given.kill_node_after is not None:
             breaking = tasks.create_task(fleet.break_node(cluster, given.kill_node, given.kill_node_after, given.down, given.within))
-        await fleet.press(given.events_per_minute, given.seconds)
+        await fleet.press(given.events_per_minute, given.seconds, given.burst)
         if breaking is not None:
             await breaking
         await fleet.drain(given.within)
-        figures = fleet.sum_up()
+        figures = fleet.sum_up(cluster, given.seconds)
         for task in background:
             task.cancel()
     return figures
@@ -290,6 +329,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gateways", type=int, default=10, metavar="N", help="how many sessions")
     parser.add_argument("--events-per-minute", type=float, default=6.0, metavar="R", help="of each gateway")
     parser.add_argument("--seconds", type=float, default=30.0, metavar="S", help="how long buttons are pressed")
+    parser.add_argument("--burst", type=int, default=0, metavar="N", help="further presses, all at once, half way")
     parser.add_argument("--broker", type=_urls, default=[], metavar="URL,URL", help="nodes of a bus that runs; default: its own cluster")
     parser.add_argument("--nodes", type=int, default=3, help="of its own cluster: 1, 3 or 5")
     parser.add_argument("--receipts", action="store_true", help="campus-centre listens and answers; default: a mere ear")
@@ -297,6 +337,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kill-node", type=int, default=2, metavar="N", help="which one; who listens does so at node 1")
     parser.add_argument("--down", type=float, default=5.0, metavar="S", help="until that node is started again")
     parser.add_argument("--connects-per-s", type=float, default=50.0, metavar="R", help="sessions opened each second at the start")
+    parser.add_argument("--opening", type=int, default=8, metavar="N", help="sessions that may be on their way at the same time then")
     parser.add_argument("--within", type=float, default=120.0, metavar="S", help="patience for sessions to open, and for the last event")
     parser.add_argument("--dir", type=Path, metavar="DIR", help="folder for all data and logs; default: a temporary one")
     parser.add_argument("--json", action="store_true", help="the figures as one JSON object")

@@ -63,6 +63,11 @@ class Epoch:
         self.numbers.add(number)
         return problems
 
+    @property
+    def newest_sha256(self) -> str:
+        """Hash of the event with the highest number; empty before the first."""
+        return self._hash_at_end.get(self.numbers.highest, "")
+
     def holes(self) -> list[tuple[int, int]]:
         """Runs of numbers that are missing below the highest one that arrived."""
         return self.numbers.holes(self.numbers.highest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,11 @@ import rfc8785
 from joserfc import jws
 
 from simulators.centre.keys import CentreKey, Trust
-from simulators.centre.station import ANSWER_S, Link
+from simulators.centre.session import Link
 from simulators.centre.verify import Message, Refused, check_canonical, check_signature, parse, root
 
 TYPE = "campus-command"
+OPEN_S = 5.0  # a person waits
 LAST_RESULTS = ("refused", "done", "failed")
 
 
@@ -46,24 +47,54 @@ def sign(message: Message, keys: Sequence[CentreKey]) -> bytes:
     return json.dumps(together).encode()
 
 
-async def send(link: Link, prefix: str, gateway: str, token: bytes, command_id: str, trust: Trust, wait_s: float) -> list[Message]:
-    """Publish one command and gather the gateway's answers until the last, or until `wait_s` is over. Raises aiomqtt.MqttError."""
+async def send(
+    links: Sequence[Link], prefix: str, gateway: str, token: bytes, command_id: str, trust: Trust, wait_s: float
+) -> tuple[list[Message], list[str]]:
+    """Publish one command, the same bytes at each broker, and gather the gateway's answers until the last, or until `wait_s` is over.
+
+    Each answer once, though it comes at each broker. Gives the answers, and what is wrong with brokers that did not take it; raises
+    aiomqtt.MqttError when none took it.
+    """
     answers: list[Message] = []
-    client = aiomqtt.Client(link.host, link.port, protocol=link.protocol, tls_context=link.tls, timeout=ANSWER_S)
-    async with client:
-        await client.subscribe(f"{root(gateway, prefix)}/command/result", qos=1)
-        await client.publish(f"{root(gateway, prefix)}/command", token, qos=1)
+    problems: list[str] = []
+    last = asyncio.Event()
+
+    def take(answer: Message) -> None:
+        if all(answer.get("result") != known.get("result") for known in answers):
+            answers.append(answer)
+        if answer.get("result") in LAST_RESULTS:
+            last.set()
+
+    async def at(link: Link) -> None:
         try:
-            async with asyncio.timeout(wait_s):
-                async for message in client.messages:
-                    answer = _genuine(message.payload, gateway, trust)
-                    if answer is not None and answer.get("id") == command_id:
-                        answers.append(answer)
-                        if answer.get("result") in LAST_RESULTS:
-                            break
-        except TimeoutError:
-            pass
-    return answers
+            await _at(link, f"{root(gateway, prefix)}/command", token, lambda body: _answer(body, gateway, trust, command_id), take)
+        except aiomqtt.MqttError as problem:
+            problems.append(f"no broker at {link.name} ({problem})")
+
+    async with asyncio.TaskGroup() as tasks:
+        asking = {tasks.create_task(at(link)) for link in links}  # these end only with their sessions
+        ends = [tasks.create_task(last.wait()), tasks.create_task(asyncio.wait(asking))]
+        await asyncio.wait(ends, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in (*asking, *ends):
+            task.cancel()
+    if len(problems) == len(links) and not answers:
+        raise aiomqtt.MqttError("; ".join(problems))
+    return answers, problems
+
+
+async def _at(link: Link, topic: str, token: bytes, read: Callable[[object], Message | None], take: Callable[[Message], None]) -> None:
+    async with aiomqtt.Client(link.host, link.port, protocol=link.protocol, tls_context=link.tls, timeout=OPEN_S) as client:
+        await client.subscribe(f"{topic}/result", qos=1)
+        await client.publish(topic, token, qos=1)
+        async for message in client.messages:
+            answer = read(message.payload)
+            if answer is not None:
+                take(answer)
+
+
+def _answer(body: object, gateway: str, trust: Trust, command_id: str) -> Message | None:
+    answer = _genuine(body, gateway, trust)
+    return answer if answer is not None and answer.get("id") == command_id else None
 
 
 def _genuine(body: object, gateway: str, trust: Trust) -> Message | None:

@@ -12,12 +12,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from joserfc.errors import JoseError
+
 from simulators.centre.chain import Epoch, Place
-from simulators.centre.keys import Trust
+from simulators.centre.keys import Trust, public_key
 from simulators.centre.receipts import Answer
-from simulators.centre.verify import Address, Message, Refused, address, check_canonical, check_signature, parse, sha256
+from simulators.centre.verify import Address, Message, NotEnrolled, Refused, address, check_canonical, check_signature, parse, sha256
 from simulators.centre.watch import News, Watch
 
+KEY_ANNOUNCED = "campus.key.announced"
 SIGNED_KINDS = frozenset({"birth", "status", "heartbeat", "state", "report", "command/result"})
 CLASSES = frozenset({"alarm", "fault", "access", "observation", "duty", "mode", "audit"})
 _EPOCH = re.compile(r"[0-9]{10}")
@@ -42,18 +45,20 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """When a message came. at: RFC 3339 UTC, for records; monotonic_ns: CLOCK_MONOTONIC, for measuring."""
+    """When a message came. at: RFC 3339 UTC, for records; monotonic_ns: CLOCK_MONOTONIC, for measuring. broker: by which, HOST:PORT."""
 
     at: str
     monotonic_ns: int
+    broker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What is to be told about one message.
 
-    kind: event, birth, status, heartbeat, state, report, command/result, gap, bad, silent, back, no-report; online when this centre
-    itself has subscribed at the broker.
+    kind: event, birth, status, heartbeat, state, report, command/result, gap, bad, silent, back, no-report; key when a gateway announces
+    one that is not enrolled (`message` is its `data`); online when this centre has subscribed at a broker, offline when it hears
+    nothing there any more.
     first, last: sequences of a gap, of class sequences where event_class is given. silent_s: how long nothing was heard.
     """
 
@@ -107,6 +112,7 @@ class _Gateway:
     ids: dict[str, tuple[str, bool]] = field(default_factory=dict)
     epochs: dict[str, Epoch] = field(default_factory=dict)
     told: list[Gap] = field(default_factory=list)
+    announced: dict[str, str] = field(default_factory=dict)  # kid -> x
     floor: tuple[str, int] | None = None
     resent: int = 0
     conflicts: int = 0
@@ -151,9 +157,19 @@ class Ledger:
         """One verdict for each gateway that was heard once and has missed its heartbeats, or whose daily report does not come."""
         return [_news(source, news, Arrival(at, now_ns)) for source, news in self.watch.overdue(now_ns)]
 
-    def listening(self, now_ns: int) -> None:
-        """This centre has a session again: silence is judged from now on, also of gateways known from an earlier run."""
-        self.watch.listening(now_ns, {source for source, gateway in self._gateways.items() if gateway.ids or gateway.floor})
+    def listening(self, broker: str, now_ns: int) -> None:
+        """This centre has a session there: silence is judged from now on, also of gateways known from an earlier run."""
+        self.watch.listening(broker, now_ns, {source for source, gateway in self._gateways.items() if gateway.ids or gateway.floor})
+
+    def deaf(self, broker: str, now_ns: int) -> None:
+        """This centre has no session there any more."""
+        self.watch.deaf(broker, now_ns)
+
+    def newest(self, source: str) -> tuple[str, int, str] | None:
+        """(epoch, sequence, sha-256) of a gateway's latest genuine event; None before the first."""
+        epochs = self._gateways[source].epochs if source in self._gateways else {}
+        found = [(name, log.numbers.highest, log.newest_sha256) for name, log in epochs.items() if log.numbers.highest]
+        return max(found, default=None)
 
     def recall(self, record: Record) -> None:
         """Take one stored event back in, after a restart; in the order of arrival."""
@@ -190,9 +206,8 @@ class Ledger:
         except Refused as refused:
             if where.source in self.trust.keys:  # a stranger's noise must not grow the ledger
                 self._gateway(where.source).unverified += 1
-            return [
-                Verdict("bad", where.source, at, topic, body, digest, message, Standing.BAD, where.rest, problem=str(refused)),
-            ]
+            why = self._why(where.source, refused)
+            return [Verdict("bad", where.source, at, topic, body, digest, message, Standing.BAD, where.rest, problem=why)]
         gateway = self._gateway(where.source)
         place: Place | None = None
         problem: str | None = None
@@ -205,7 +220,32 @@ class Ledger:
                 return [Verdict("bad", where.source, at, topic, body, digest, message, standing, where.rest, problem=problem)]
         else:
             standing, problem = _stand(gateway, message["id"], digest, place)
-        return [Verdict("event", where.source, at, topic, body, digest, message, standing, where.rest, place, problem)]
+        verdicts = [Verdict("event", where.source, at, topic, body, digest, message, standing, where.rest, place, problem)]
+        if message.get("type") == KEY_ANNOUNCED and standing is Standing.NEW and self.announce(where.source, message["data"]):
+            verdicts.append(Verdict("key", where.source, at, message=message["data"]))
+        return verdicts
+
+    def announce(self, source: str, data: Mapping[str, Any]) -> bool:
+        """A gateway has announced a key by a genuine event. It counts for nothing until somebody enrols it; False when it counts."""
+        kid, x = data.get("kid"), data.get("x")
+        if not isinstance(kid, str) or not isinstance(x, str) or self.trust.key(source, kid) is not None:
+            return False
+        try:
+            public_key(x)
+        except (ValueError, JoseError):
+            return False
+        self._gateway(source).announced[kid] = x
+        return True
+
+    def pending(self) -> list[tuple[str, str, str]]:
+        """(source, kid, x) of each key that was announced and is not enrolled."""
+        found = [(source, kid, x) for source, gateway in sorted(self._gateways.items()) for kid, x in gateway.announced.items()]
+        return [one for one in found if self.trust.key(*one[:2]) is None]
+
+    def _why(self, source: str, refused: Refused) -> str:
+        if isinstance(refused, NotEnrolled) and any(one[:2] == (source, refused.kid) for one in self.pending()):
+            return f"{refused}; the gateway has announced it: campus-centre keys accept"
+        return str(refused)
 
     def _signed(self, body: bytes, topic: str, where: Address, at: Arrival, retained: bool) -> list[Verdict]:
         digest = sha256(body)
@@ -216,11 +256,12 @@ class Ledger:
         except Refused as refused:
             if where.source in self.trust.keys:
                 self._gateway(where.source).unverified += 1
-            return [Verdict("bad", where.source, at, topic, body, digest, message, Standing.BAD, where.kind, problem=str(refused))]
+            problem = self._why(where.source, refused)
+            return [Verdict("bad", where.source, at, topic, body, digest, message, Standing.BAD, where.kind, problem=problem)]
         verdicts = [Verdict(where.kind, where.source, at, topic, body, digest, message)]
         gateway = self._gateway(where.source)
         if where.kind in ("birth", "heartbeat", "status"):
-            said = self.watch.sign(where.source, where.kind, message, at.monotonic_ns, retained=retained)
+            said = self.watch.sign(where.source, where.kind, message, at.monotonic_ns, retained=retained, broker=at.broker)
             verdicts += [_news(where.source, news, at) for news in said]
         if where.kind == "report" and where.rest == "daily":
             number = message.get("number")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulators.centre.keys import fingerprint
 from simulators.centre.ledger import Standing, Verdict
 
 
 def as_json(verdict: Verdict) -> dict[str, Any] | None:
     """The NDJSON object of a verdict; None for what is not streamed (state, telemetry)."""
-    arrival = {"arrived_at": verdict.arrival.at, "arrived_monotonic_ns": verdict.arrival.monotonic_ns}
+    arrival: dict[str, Any] = {"arrived_at": verdict.arrival.at, "arrived_monotonic_ns": verdict.arrival.monotonic_ns}
+    if verdict.arrival.broker:
+        arrival["broker"] = verdict.arrival.broker
     message = verdict.message
     match verdict.kind:
         case "event":
@@ -42,8 +45,11 @@ def as_json(verdict: Verdict) -> dict[str, Any] | None:
             return {"kind": "bad", "source": verdict.source, **arrival, **what}
         case "silent" | "back" | "no-report":
             return {"kind": verdict.kind, "source": verdict.source, **arrival, "silent_s": verdict.silent_s, "why": verdict.problem}
-        case "online":
-            return {"kind": "online", **arrival}
+        case "key":
+            kid, x = str(message["kid"]), str(message["x"])
+            return {"kind": "key", "source": verdict.source, **arrival, "kid": kid, "x": x, "fingerprint": fingerprint(x)}
+        case "online" | "offline":
+            return {"kind": verdict.kind, **arrival}
         case "state":
             return None
         case _:
@@ -53,7 +59,22 @@ def as_json(verdict: Verdict) -> dict[str, Any] | None:
 def as_text(verdict: Verdict) -> str | None:
     """One line for a person; None for what is not shown. What strangers wrote cannot move the cursor."""
     line = _text(verdict)
-    return None if line is None else "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
+    return None if line is None else _printable(line)
+
+
+def as_row(line: dict[str, Any]) -> str:
+    """One stored event in one line for a person."""
+    number = f"{line['epoch']}/{line['sequence']}" if line["sequence"] is not None else "unnumbered"
+    data = line.get("data")
+    text = data.get("text") if isinstance(data, dict) else None
+    said = text.get("zh", "") if isinstance(text, dict) else ""
+    problem = f"  PROBLEM: {line['problem']}" if line["problem"] else ""
+    words = [line["arrived_at"], line["source"], f"{line['class']} {number}", line.get("type") or "", line.get("subject") or "", said]
+    return _printable("  ".join(str(word) for word in words) + problem)
+
+
+def _printable(line: str) -> str:
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
 
 
 def as_answer(message: dict[str, Any]) -> str:
@@ -81,8 +102,17 @@ def _text(verdict: Verdict) -> str | None:
             return f"{head}BAD  {verdict.topic}: {verdict.problem}"
         case "silent" | "back" | "no-report":
             return f"{head}{verdict.kind.upper()}  {verdict.problem}"
-        case "birth" | "online":
-            return f"{head}{verdict.kind}"
+        case "birth":
+            return f"{head}birth"
+        case "key":
+            return (
+                f"{head}NEW KEY announced, not trusted yet: {message['kid']}, fingerprint {fingerprint(str(message['x']))}; "
+                "compare it with the school's, then: campus-centre keys accept"
+            )
+        case "online":
+            return f"{head}listening at {verdict.arrival.broker}"
+        case "offline":
+            return f"{head}hears nothing more at {verdict.arrival.broker}"
         case "status":
             return f"{head}status  {'online' if message.get('online') is True else 'OFFLINE'}"
         case "command/result":

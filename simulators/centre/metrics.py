@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,10 +20,12 @@ _FRESH = (Standing.NEW, Standing.EARLY)
 
 
 class Metrics(Collector):
-    """Page of one centre. Start it from the event loop that moves the ledger."""
+    """Page of one centre. Start it from the event loop that moves the ledger. brokers: HOST:PORT of each that it is to hear."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, brokers: Sequence[str] = ()) -> None:
         self._ledger = ledger
+        self._hears = dict.fromkeys(brokers, False)
+        self._events: dict[str, Counter[str]] = {broker: Counter() for broker in brokers}
         self._registry = CollectorRegistry(auto_describe=False)
         self._receipts: dict[str, int] = {"received": 0, "unusable": 0}
         self._lateness = Histogram(
@@ -41,6 +44,11 @@ class Metrics(Collector):
 
     def told(self, verdict: Verdict) -> None:
         """One verdict that was kept."""
+        broker = verdict.arrival.broker
+        if verdict.kind in ("online", "offline"):
+            self._hears[broker] = verdict.kind == "online"
+        elif verdict.standing is not None:
+            self._events.setdefault(broker, Counter())[verdict.standing] += 1
         if verdict.event_class == "alarm" and verdict.standing in _FRESH:
             late = datetime.fromisoformat(verdict.arrival.at) - datetime.fromisoformat(verdict.message["time"])
             self._lateness.observe(max(0.0, late.total_seconds()))
@@ -70,7 +78,14 @@ class Metrics(Collector):
         receipts = CounterMetricFamily("centre_receipts", "Events that receipts have named.", labels=["result"])
         for result, count in self._receipts.items():
             receipts.add_metric([result], float(count))
-        return [*families, gaps, whole, up, missing, receipts]
+        hears = GaugeMetricFamily("centre_broker_up", "1 while this centre has its session at that broker.", labels=["broker"])
+        for broker, is_up in self._hears.items():
+            hears.add_metric([broker], float(is_up))
+        came = CounterMetricFamily("centre_broker_events", "Events by the broker over which they came.", labels=["broker", "standing"])
+        for broker, counts_there in self._events.items():
+            for standing in Standing:
+                came.add_metric([broker, standing], float(counts_there[standing]))
+        return [*families, gaps, whole, up, missing, receipts, hears, came]
 
 
 def _family(name: str, text: str, label: str, report: dict[str, dict[str, Any]], counts: tuple[str, ...]) -> Metric:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from simulators.centre.chain import Place
-from simulators.centre.ledger import Record, Standing, Verdict
-from simulators.centre.verify import Message
+from simulators.centre.ledger import KEY_ANNOUNCED, Record, Standing, Verdict
+from simulators.centre.verify import Message, Refused, parse
 
 BAD_ROWS = 10_000  # noise from strangers must not fill the disk
+TOLD = ("id", "type", "subject", "time", "data")  # members of an event that a list of events tells
 LATEST_KINDS = ("birth", "status", "heartbeat")
 
 _SCHEMA = """
@@ -37,8 +39,11 @@ ON CONFLICT (source, id, sha256, class) DO UPDATE SET resent = resent + 1
 class Store:
     """Events, and the newest birth, status and heartbeat of each gateway. One caller at a time, from any thread."""
 
-    def __init__(self, path: Path | str) -> None:
-        """sqlite3.Error when the file cannot be used."""
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        """sqlite3.Error when the file cannot be used. read_only: another process may be writing it."""
+        if read_only:
+            self._db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            return
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -56,7 +61,8 @@ class Store:
                 self._keep(verdict)
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk may have rolled it back already
+                self._db.execute("ROLLBACK")
             raise
 
     def records(self) -> Iterator[Record]:
@@ -71,6 +77,27 @@ class Store:
     def heartbeats(self) -> list[tuple[str, bytes]]:
         """(source, body) of each gateway's newest heartbeat."""
         return list(self._db.execute("SELECT source, body FROM latest WHERE kind = 'heartbeat'"))
+
+    def announced(self) -> list[tuple[str, str, bytes]]:
+        """(source, arrival, body) of each genuine event that announces a key, in the order of arrival."""
+        query = "SELECT source, arrival, body FROM events WHERE type = ? AND standing IN ('new', 'replaces') ORDER BY number"
+        return list(self._db.execute(query, (KEY_ANNOUNCED,)))
+
+    def newest(self) -> int:
+        """Row of the newest event, 0 when there is none."""
+        return int(self._db.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()[0])
+
+    def lines(self, after: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(row, what is kept of it) of each event behind this row, in the order of arrival; the names are those of `run --json`."""
+        columns = "number, source, class, standing, problem, resent, arrival, sha256, verified, epoch, sequence, body"
+        for row in self._db.execute(f"SELECT {columns} FROM events WHERE number > ? ORDER BY number", (after,)):
+            number, source, event_class, standing, problem, resent, arrival, sha256, verified, epoch, sequence, body = row
+            yield number, {
+                "kind": "event" if verified else "bad",
+                "source": source, "class": event_class, "standing": standing, "problem": problem, "resent": resent,
+                "arrived_at": arrival, "sha256": sha256, "verified": bool(verified), "epoch": epoch, "sequence": sequence,
+                **({name: message.get(name) for name in TOLD} if (message := _message(body)) else {}),
+            }  # fmt: skip
 
     def _keep(self, verdict: Verdict) -> None:
         if verdict.kind in LATEST_KINDS:
@@ -114,6 +141,20 @@ class Store:
                 "(SELECT number FROM events WHERE verified = 0 ORDER BY number DESC LIMIT 1 OFFSET ?)",
                 (BAD_ROWS,),
             )
+
+
+def will_pass(problem: sqlite3.Error) -> bool:
+    """True where trying again helps once somebody has made room, or has let the file go."""
+    code = getattr(problem, "sqlite_errorcode", 0) & 0xFF  # without the extended part
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
+
+
+def _message(body: bytes) -> Message:
+    """What a stored body says; nothing when it is no message."""
+    try:
+        return parse(body)
+    except Refused:
+        return {}
 
 
 def _text(message: Message, name: str) -> str | None:

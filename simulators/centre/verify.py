@@ -31,6 +31,14 @@ class Refused(Exception):
     """This message is not genuine or not readable; the text says why."""
 
 
+class NotEnrolled(Refused):
+    """Signed with a key, `kid`, that nobody has enrolled for this gateway."""
+
+    def __init__(self, kid: object, source: str) -> None:
+        super().__init__(f"no enrolled key {kid!r} for {source}")
+        self.kid = kid
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """What a topic says: full name of the gateway, kind of message, and the rest (class, point, period)."""
@@ -113,7 +121,7 @@ def check_signature(message: Message, source: str, trust: Trust) -> None:
         kid = protected.get("kid")
         key = trust.key(source, kid) if isinstance(kid, str) else None
         if key is None:
-            raise Refused(f"no enrolled key {kid!r} for {source}")
+            raise NotEnrolled(kid, source)
         jws.deserialize_compact(compact, key, algorithms=[ALGORITHM])
     except (JoseError, ValueError):
         raise Refused("signature does not hold") from None

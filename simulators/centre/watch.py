@@ -24,6 +24,7 @@ class Heard:
     """One gateway. at_ns, report_ns: monotonic time of the newest sign of life and of the newest daily report, or when listening began.
 
     boot_id: of the run that was heard; report: number of that report, 0 for none. paths: monotonic time of the newest sign on each.
+    brokers: where it was heard so far.
     """
 
     at_ns: int
@@ -35,6 +36,7 @@ class Heard:
     report: int = 0
     report_missing: bool = False
     paths: dict[str, int] = field(default_factory=dict)
+    brokers: set[str] = field(default_factory=set)
 
     @property
     def silent_after_s(self) -> float:
@@ -44,23 +46,46 @@ class Heard:
 
 @dataclass(slots=True)
 class Watch:
-    """All gateways. silent_after_s: 0 = as each gateway says. report_every_s: a daily report must come so often, 0: none is expected."""
+    """All gateways. silent_after_s: 0 = as each gateway says. report_every_s: a daily report must come so often, 0: none is expected.
+
+    ears: the brokers at which this centre has ever heard. deaf_ns: those at which it hears nothing now, and since when; a gateway that
+    is heard at no other is not judged.
+    """
 
     silent_after_s: float = 0.0
     report_every_s: float = 0.0
     heard: dict[str, Heard] = field(default_factory=dict)
+    ears: set[str] = field(default_factory=set)
+    deaf_ns: dict[str, int] = field(default_factory=dict)
 
-    def listening(self, now_ns: int, sources: set[str]) -> None:
-        """This centre hears again, and knows these gateways: what it could not hear before is nobody's silence."""
-        for source in sources | self.heard.keys():
-            found = self.heard.setdefault(source, Heard(now_ns, now_ns))
-            found.at_ns = max(found.at_ns, now_ns)
+    def deaf(self, broker: str, now_ns: int) -> None:
+        """This centre hears nothing more at that broker."""
+        self.deaf_ns.setdefault(broker, now_ns)
 
-    def sign(self, source: str, kind: str, message: dict[str, Any], now_ns: int, *, retained: bool = False) -> list[News]:
+    def listening(self, broker: str, now_ns: int, sources: set[str]) -> None:
+        """This centre hears (again) at that broker, and knows these gateways: what it could not hear is nobody's silence."""
+        for source in sources:
+            self.heard.setdefault(source, Heard(now_ns, now_ns))
+        for found in self.heard.values():
+            since_ns = self._unheard_since_ns(found)
+            if since_ns is not None and broker in (found.brokers or self.ears):
+                found.at_ns = max(found.at_ns, min(now_ns, found.at_ns + now_ns - since_ns))
+        self.ears.add(broker)
+        self.deaf_ns.pop(broker, None)
+
+    def _unheard_since_ns(self, found: Heard) -> int | None:
+        """Since when nothing could be heard of it anywhere; None while something could. Not heard yet: it may come at any broker."""
+        where = found.brokers or self.ears
+        if not where or not where <= self.deaf_ns.keys():
+            return None
+        return max(self.deaf_ns[broker] for broker in where)
+
+    def sign(self, source: str, kind: str, message: dict[str, Any], now_ns: int, *, retained: bool = False, broker: str = "") -> list[News]:
         """A genuine birth, heartbeat or status. retained: the broker had kept it, so it says nothing about now but for a last will."""
         if kind == "status" and message.get("online") is not True:
             return self._ended(source, message, now_ns)
         found = self.heard.setdefault(source, Heard(now_ns, now_ns))
+        found.brokers.add(broker)
         if kind == "birth":
             found.deadline_s = DEADLINE_S.get(str(message.get("supervision")), SILENT_AFTER_S)
         if retained:
@@ -90,6 +115,8 @@ class Watch:
         """(source, news) of everybody whose time is over; each once."""
         news = []
         for source, found in self.heard.items():
+            if self._unheard_since_ns(found) is not None:
+                continue  # it is this centre that hears nothing
             quiet_s = (now_ns - found.at_ns) / 1e9
             if not found.silent and quiet_s > (self.silent_after_s or found.silent_after_s):
                 found.silent = True

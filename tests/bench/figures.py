@@ -14,7 +14,7 @@ _GOAL = re.compile(r"^(<=|>=|=) (-?[0-9.]+)$")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One result. goal: "<= 1.5", ">= 1500" or "= 20". note: how it came about, and how noisy the machine was."""
+    """One result. goal: "<= 1.5", ">= 1500" or "= 20", or "" when it is only shown. note: how it came about, how noisy it was."""
 
     name: str
     value: float
@@ -24,8 +24,8 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether the value reaches its goal."""
-        return meets(self.value, self.goal)
+        """Whether the value reaches its goal, if it has one."""
+        return not self.goal or meets(self.value, self.goal)
 
     def as_json(self) -> dict[str, object]:
         """As written to build/bench/NAME.json."""
@@ -67,7 +67,7 @@ def span(samples: Sequence[float], digits: int = 2) -> str:
 def table(figures: Sequence[Figure]) -> str:
     """The figures as aligned text, each with its verdict and its note below."""
     rows = [("figure", "value", "unit", "goal", "")]
-    rows += [(f.name, f"{f.value:g}", f.unit, f.goal, "met" if f.met else "MISSED") for f in figures]
+    rows += [(f.name, f"{f.value:g}", f.unit, f.goal, ("met" if f.met else "MISSED") if f.goal else "") for f in figures]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     lines = []
     for i, row in enumerate(rows):

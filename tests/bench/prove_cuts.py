@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.bench.parts import program
+from tests.proof.disk import cut, mounted, new_disk
 from tests.proof.rig import wait_for
 
 SECTOR_BYTES = 512
@@ -126,6 +127,42 @@ class Watched:
         """SIGKILL; it lets go of the process."""
         self._process.kill()
         self._process.wait()
+
+
+class CutDisk:
+    """A disk whose power fails again and again: each copy is the disk after. pytest.skip.Exception where none can be mounted.
+
+    image, volume: the file, and where it is mounted now.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._mounts = contextlib.ExitStack()
+        self._cuts = 0
+
+    def __enter__(self) -> CutDisk:
+        self.image, self.volume = self._mounts.enter_context(new_disk(self._folder))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._mounts.close()
+
+    def copy(self) -> None:
+        """What is on the medium now. The writer stands still."""
+        self._copy = cut(self.image)
+
+    def go_on(self) -> Path:
+        """The copy is the disk now; where it is mounted. The writer is dead."""
+        self._cuts += 1
+        old, self.image = self.image, self._copy.rename(self._folder / f"cut-{self._cuts}.img")
+        gone = self._mounts.pop_all()
+        try:
+            self.volume = self._mounts.enter_context(mounted(self.image, self._folder / f"disk-{self._cuts}"))
+        finally:
+            gone.close()
+        old.unlink()
+        return self.volume
 
 
 def states(pid: int) -> Iterator[str]:

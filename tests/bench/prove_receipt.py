@@ -7,21 +7,20 @@ import contextlib
 import functools
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 
 from simulators.broker import Broker
 from tests.bench.parts import MissingPart, program
-from tests.bench.prove_account import BEGINS, Account, Told
+from tests.bench.prove_account import BEGINS, Account, Told, settle
 from tests.bench.prove_effort import Effort
 from tests.bench.rig import Say
 from tests.proof.rig import Rig, rig, wait_for
@@ -38,9 +37,9 @@ VISION_NICE = 10  # systemd/campus-vision.service
 SOURCE = Path(__file__).with_name("slow_sync.c")
 
 
-def receipt(effort: Effort, folder: Path, say: Say) -> Iterator[Account]:
+def receipt(effort: Effort, folder: Path, say: Say) -> Generator[Account, None, None]:
     """Rounds of ten presses at once."""
-    busy = os.cpu_count() or 1
+    busy, chance = os.cpu_count() or 1, effort.chance("receipt")
     account = Account("ten presses at once", note=f"{BAUD} baud, each sync {SYNC_LATER_MS} ms later, {busy} busy processes beside")
     folder.mkdir(parents=True)
     try:
@@ -54,13 +53,10 @@ def receipt(effort: Effort, folder: Path, say: Say) -> Iterator[Account]:
         with _listening(broker.port) as heard, _busy(busy):
             for number in range(effort.presses):
                 wait_for(lambda: _all_at_rest(here), "the gateway has cleared every latch: before that a press is none")
-                time.sleep(random.uniform(*GAP_S))
+                time.sleep(chance.uniform(*GAP_S))
                 account.receipts_s += _ten(here, heard, account.caused)
                 say(f"{account.trouble}: {number + 1} of {effort.presses}, longest {max(account.receipts_s):.2f} s")
-        told = Told(here, BUTTONS)
-        with contextlib.suppress(AssertionError):  # what is missing is counted lost
-            wait_for(lambda: told.count() >= account.caused.total(), "all presses at the centre", LATEST_S)
-        account.received = Counter(told.ids.values())
+        settle(here, account.caused, Told(here, BUTTONS), account, say, LATEST_S)
     yield account
 
 

@@ -10,7 +10,7 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Callable, ItemsView, Iterator
+from collections.abc import Callable, Generator, ItemsView, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,13 @@ import pytest
 from simulators.broker import Broker
 from tests.bench.parts import MissingPart, program
 from tests.bench.prove_account import Account, Pressing, Told, begun, settle
-from tests.bench.prove_cuts import WAL, Watched, a_moment, read_ranges, spoil, stand_still, unsynced
+from tests.bench.prove_cuts import WAL, CutDisk, Watched, a_moment, read_ranges, spoil, stand_still, unsynced
 from tests.bench.prove_effort import Effort
 from tests.bench.prove_net import LOST_RATIO, lose, own_network
+from tests.bench.prove_peer import peer
 from tests.bench.prove_receipt import receipt
 from tests.bench.rig import Say
-from tests.proof.disk import cut, mounted, new_disk
+from tests.proof.disk import new_disk
 from tests.proof.proxy import Proxy
 from tests.proof.rig import Rig, rig, start_centre, wait_for
 from tests.proof.test_clock_jump import faketime_library
@@ -31,33 +32,38 @@ from tests.proof.test_full_disk import let_files_grow_to
 from tests.proof.test_kill import COUNTERS, Causes, field_text
 
 PER_S = 20.0
+LIVES = 10  # after so many kills one life lasts until it has told something: on a slow machine all others may end before they begin
 JUMP = 100  # presses between two looks that are told one by one; more become one event with their number
 YEAR_S = 31_536_000
 
 
 @contextlib.contextmanager
-def _school(folder: Path) -> Iterator[tuple[Rig, Broker, Causes, Told]]:
-    """Gateway, field, broker and centre at work in this folder."""
+def _school(folder: Path, chance: random.Random) -> Iterator[tuple[Rig, Broker, Causes, Told]]:
+    """Gateway, field, broker and centre at work in this folder. chance: which point is pressed."""
     folder.mkdir(parents=True, exist_ok=True)
     with Broker("nats", dir=folder / "broker") as broker, rig(folder, broker.url, field_text()) as here:
         begun(here)
-        yield here, broker, Causes(here, random.Random()), Told(here)
+        yield here, broker, Causes(here, chance), Told(here)
 
 
-def kills(effort: Effort, folder: Path, say: Say) -> Iterator[Account]:
+def kills(effort: Effort, folder: Path, say: Say) -> Generator[Account, None, None]:
     """SIGKILL at random moments while presses fall."""
-    account = Account("SIGKILL", kills=effort.kills)
-    with _school(folder) as (here, _, causes, told):
+    account, chance = Account("SIGKILL"), effort.chance("kills")
+    with _school(folder, effort.chance("kills presses")) as (here, _, causes, told):
         with Pressing(causes, PER_S):
             for number in range(effort.kills):
-                time.sleep(random.uniform(0.1, 1.6))
+                time.sleep(chance.uniform(0.1, 1.6))
                 here.gateway.kill()
                 here.gateway.start()
+                account.kills = number + 1
+                if number % LIVES == LIVES - 1:
+                    had = told.count()
+                    wait_for(lambda had=had: told.count() > had, "the gateway tells of presses between kills", 60)  # type: ignore[misc]
                 _progress(say, account, number + 1, effort.kills)
-        yield settle(here, causes, told, account, say)
+        yield settle(here, causes.caused, told, account, say)
 
 
-def power_cuts(effort: Effort, folder: Path, say: Say) -> Iterator[Account]:
+def power_cuts(effort: Effort, folder: Path, say: Say) -> Generator[Account, None, None]:
     """The disk as the kernel had written it at that moment, again and again; every second time with a spoilt end of the WAL."""
     account = Account("power cut")
     if os.geteuid():
@@ -65,38 +71,32 @@ def power_cuts(effort: Effort, folder: Path, say: Say) -> Iterator[Account]:
         yield account
         return
     folder.mkdir(parents=True)
-    chance = random.Random()
     with contextlib.ExitStack() as disks:
         try:
-            image, volume = disks.enter_context(new_disk(folder))
+            disk = disks.enter_context(CutDisk(folder))
         except pytest.skip.Exception as none:
             account.skipped = str(none)
             yield account
             return
-        (folder / "state").symlink_to(volume)
-        with _school(folder) as (here, _, causes, told):
+        (folder / "state").symlink_to(disk.volume)
+        with _school(folder, effort.chance("cuts presses")) as (here, _, causes, told):
             spoilt, tried = 0, 0
             for number in range(1, effort.power_cuts + 1):
+                chance = effort.chance(f"cut {number}")
                 _life_again(here, told)
                 with Pressing(causes, 10.0):
-                    copy, live = _frozen(here, image, chance, watched=number % 2 == 0)
-                copy = copy.rename(folder / f"cut-{number}.img")
+                    live = _frozen(here, disk, chance, watched=number % 2 == 0)
                 here.gateway.kill()
-                after = contextlib.ExitStack()
-                volume = after.enter_context(mounted(copy, folder / f"disk-{number}"))
+                volume = disk.go_on()
                 tried += number % 2 == 0
                 spoilt += bool(spoil(volume / WAL, live, chance))
                 (folder / "state").unlink()
                 (folder / "state").symlink_to(volume)
-                disks.close()  # unmounts the one before
-                disks.callback(after.close)
-                image.unlink()
-                image = copy
                 here.gateway.start()
                 account.power_cuts = number
                 _progress(say, account, number, effort.power_cuts)
             account.note = f"{tried} cuts between write and sync sought, {spoilt} found and their WAL spoilt"
-            yield settle(here, causes, told, account, say)
+            yield settle(here, causes.caused, told, account, say)
 
 
 def _life_again(here: Rig, told: Told) -> None:
@@ -105,48 +105,51 @@ def _life_again(here: Rig, told: Told) -> None:
     told.count()
 
 
-def _frozen(here: Rig, image: Path, chance: random.Random, *, watched: bool) -> tuple[Path, dict[tuple[int, int], bytes]]:
-    """Stop the daemon at some moment and copy its disk; with what it had written to the WAL and not synced."""
+def _frozen(here: Rig, disk: CutDisk, chance: random.Random, *, watched: bool) -> dict[tuple[int, int], bytes]:
+    """Stop the daemon at some moment and copy its disk; what it had written to the WAL and not synced."""
     assert here.gateway.process is not None
     pid = here.gateway.process.pid
     if not watched:
         a_moment(chance, 1.5)
         stand_still(pid)
-        return cut(image), {}
+        disk.copy()
+        return {}
     strace = Watched(pid, here.folder / "strace.log")
     try:
         a_moment(chance, 1.5)
         ranges = unsynced(strace.freeze(), WAL)
-        return cut(image), read_ranges(here.folder / "state" / WAL, ranges)
+        disk.copy()
+        return read_ranges(here.folder / "state" / WAL, ranges)
     finally:
         here.gateway.process.send_signal(signal.SIGKILL)  # first: strace must not let it go on
         strace.end()
 
 
-def broker(effort: Effort, folder: Path, say: Say) -> Iterator[Account]:
+def broker(effort: Effort, folder: Path, say: Say) -> Generator[Account, None, None]:
     """The broker killed again and again; then a long outage with a queue; then a slow, a stalling and a lossy network."""
-    with _school(folder) as (here, server, causes, told):
+    chance = effort.chance("broker")
+    with _school(folder, effort.chance("broker presses")) as (here, server, causes, told):
         account = Account("broker kill -9", note=f"{effort.broker_kills} times")
         with Pressing(causes, PER_S):
             for number in range(effort.broker_kills):
-                time.sleep(random.uniform(0.5, 2.0))
+                time.sleep(chance.uniform(0.5, 2.0))
                 server.kill()
-                time.sleep(random.uniform(0.2, 3.0))
+                time.sleep(chance.uniform(0.2, 3.0))
                 server.start()
                 _progress(say, account, number + 1, effort.broker_kills)
-        yield settle(here, causes, told, account, say)
+        yield settle(here, causes.caused, told, account, say)
     yield _outage(effort, folder.with_name("outage"), say)
     yield from _slow_and_stalling(effort, folder.with_name("proxy"), say)
     yield _lossy(effort, folder.with_name("lossy"), say)
 
 
 def _outage(effort: Effort, folder: Path, say: Say) -> Account:
-    with _school(folder) as (here, server, causes, told):
+    with _school(folder, effort.chance("outage presses")) as (here, server, causes, told):
         server.kill()
         queued = _queue(here, causes, effort.queued, say)
         server.start()
         account = Account("broker outage", note=f"{queued} events were queued")
-        return settle(here, causes, told, account, say, within_s=120 + effort.queued / 50)
+        return settle(here, causes.caused, told, account, say)
 
 
 def _queue(here: Rig, causes: Causes, events: int, say: Say) -> int:
@@ -160,7 +163,7 @@ def _queue(here: Rig, causes: Causes, events: int, say: Say) -> int:
         expected = causes.caused.total()
         wait_for(lambda: _stored_counters(here) >= present.items(), f"{expected} presses in the journal", 60)
         depth = here.journal("SELECT count(*) FROM outbox WHERE state = 0")[0][0]
-        if expected % (20 * JUMP * len(COUNTERS)) == 0:
+        if expected % (5 * JUMP * len(COUNTERS)) == 0:
             say(f"broker outage: {depth} events queued")
         if depth >= events:
             return int(depth)
@@ -172,7 +175,7 @@ def _stored_counters(here: Rig) -> ItemsView[str, int]:
     return {name: mark["counter"] for name, mark in marks.items() if isinstance(mark, dict) and "counter" in mark}.items()
 
 
-def _slow_and_stalling(effort: Effort, folder: Path, say: Say) -> Iterator[Account]:
+def _slow_and_stalling(effort: Effort, folder: Path, say: Say) -> Generator[Account, None, None]:
     folder.mkdir()
     quick = 'supervision = "sp6"\npuback_timeout_s = 3.0'
     with (
@@ -182,27 +185,28 @@ def _slow_and_stalling(effort: Effort, folder: Path, say: Say) -> Iterator[Accou
     ):
         here.centre = start_centre(here, server.url, "3.1.1")
         begun(here)
-        causes, told = Causes(here, random.Random()), Told(here)
+        causes, told, chance = Causes(here, effort.chance("network presses")), Told(here), effort.chance("network")
         proxy.piece_bytes, proxy.delay_s = 2048, 0.05
         with Pressing(causes, PER_S):
             say("slow broker: 40 kB/s")
             time.sleep(effort.bad_network_s / 2)
         proxy.piece_bytes, proxy.delay_s = 65536, 0.0
-        slow = settle(here, causes, told, Account("slow broker", note="2 kB each 50 ms"), say)
+        slow = settle(here, causes.caused, told, Account("slow broker", note="2 kB each 50 ms"), say)
         yield slow
+        say(f"stalling network: for {effort.bad_network_s:.0f} s")
         ended_s, cuts, stalls = time.monotonic() + effort.bad_network_s, 0, 0
         with Pressing(causes, PER_S):
             while time.monotonic() < ended_s:
-                time.sleep(random.uniform(0.2, 2.0))
-                if random.random() < 0.5:
+                time.sleep(chance.uniform(0.2, 2.0))
+                if chance.random() < 0.5:
                     proxy.cut()
                     cuts += 1
                 else:
                     proxy.stall()
-                    time.sleep(random.uniform(0.5, 5.0))
+                    time.sleep(chance.uniform(0.5, 5.0))
                     proxy.resume()
                     stalls += 1
-        both = settle(here, causes, told, Account("stalling network", note=f"{stalls} stalls, {cuts} resets"), say)
+        both = settle(here, causes.caused, told, Account("stalling network", note=f"{stalls} stalls, {cuts} resets"), say)
         both.caused -= slow.caused
         both.received -= slow.received
         yield both
@@ -215,25 +219,25 @@ def _lossy(effort: Effort, folder: Path, say: Say) -> Account:
         account.skipped = "needs root: a network namespace and iptables"
         return account
     try:
-        with own_network(), _school(folder) as (here, server, causes, told):
+        with own_network(), _school(folder, effort.chance("lossy presses")) as (here, server, causes, told):
             lose(server.port)
             with Pressing(causes, PER_S / 2):
                 say(account.note)
                 time.sleep(effort.bad_network_s)
-            return settle(here, causes, told, account, say)
+            return settle(here, causes.caused, told, account, say)
     except (OSError, MissingPart) as none:
         account.skipped = str(none)
         return account
 
 
-def disk(effort: Effort, folder: Path, say: Say) -> Iterator[Account]:
+def disk(effort: Effort, folder: Path, say: Say) -> Generator[Account, None, None]:
     """A limit on file sizes, a disk that is full, and syncs that fail."""
-    with _school(folder) as (here, _, causes, told):
+    with _school(folder, effort.chance("disk presses")) as (here, _, causes, told):
         with _refusing(account := Account("write refused (EFBIG)"), here, causes, effort, say):
             let_files_grow_to(here, 1)
             time.sleep(effort.bad_disk_s)
             let_files_grow_to(here, resource.RLIM_INFINITY)
-        yield settle(here, causes, told, account, say)
+        yield settle(here, causes.caused, told, account, say)
     yield _full(effort, folder.with_name("full"), say)
     yield _failing_syncs(effort, folder.with_name("sync"), say)
 
@@ -263,7 +267,7 @@ def _full(effort: Effort, folder: Path, say: Say) -> Account:
     try:
         with new_disk(folder) as (_, volume):
             (folder / "state").symlink_to(volume)
-            with _school(folder) as (here, _, causes, told):
+            with _school(folder, effort.chance("full presses")) as (here, _, causes, told):
                 with _refusing(account, here, causes, effort, say):
                     fill = volume / "filler"
                     ended_s = time.monotonic() + effort.bad_disk_s
@@ -271,7 +275,7 @@ def _full(effort: Effort, folder: Path, say: Say) -> Account:
                         _fill(fill)
                         time.sleep(0.2)
                     fill.unlink()
-                return settle(here, causes, told, account, say)
+                return settle(here, causes.caused, told, account, say)
     except pytest.skip.Exception as none:
         account.skipped = str(none)
         return account
@@ -288,14 +292,14 @@ def _fill(path: Path) -> None:
 def _failing_syncs(effort: Effort, folder: Path, say: Say) -> Account:
     """strace lets every third fdatasync fail, then all of them."""
     account = Account("fdatasync fails (EIO)")
-    with _school(folder) as (here, _, causes, told):
+    with _school(folder, effort.chance("sync presses")) as (here, _, causes, told):
         with _refusing(account, here, causes, effort, say):
             for when in ("1+3", "1+"):
                 refused = _inject(here, f"fdatasync,fsync:error=EIO:when={when}", effort.bad_disk_s / 2)
                 if refused:
                     account.skipped = refused
                     break
-        return settle(here, causes, told, account, say)
+        return settle(here, causes.caused, told, account, say)
 
 
 def _inject(here: Rig, fault: str, seconds: float) -> str:
@@ -323,7 +327,7 @@ def _inject(here: Rig, fault: str, seconds: float) -> str:
     return ""
 
 
-def clock(effort: Effort, folder: Path, say: Say) -> Iterator[Account]:
+def clock(effort: Effort, folder: Path, say: Say) -> Generator[Account, None, None]:
     """The wall clock jumps a year to and fro while presses fall."""
     account = Account("clock jumps", note=f"{effort.clock_jumps} jumps of a year")
     folder.mkdir(parents=True)
@@ -343,23 +347,24 @@ def clock(effort: Effort, folder: Path, say: Say) -> Iterator[Account]:
     }
     with Broker("nats", dir=folder / "broker") as server, rig(folder, server.url, field_text(), environment=environment) as here:
         begun(here)
-        causes, told = Causes(here, random.Random()), Told(here)
+        causes, told, chance = Causes(here, effort.chance("clock presses")), Told(here), effort.chance("clock")
         with Pressing(causes, PER_S):
             for number in range(effort.clock_jumps):
                 jump = (YEAR_S, 0, -YEAR_S, 0)[number % 4]
                 (folder / "offset.new").write_text(f"{jump:+d}\n")
                 (folder / "offset.new").replace(offset)
-                time.sleep(random.uniform(0.5, 2.0))
+                time.sleep(chance.uniform(0.5, 2.0))
                 _progress(say, account, number + 1, effort.clock_jumps)
-        yield settle(here, causes, told, account, say)
+        yield settle(here, causes.caused, told, account, say)
 
 
 def _progress(say: Say, account: Account, number: int, of: int) -> None:
-    if number == of or number % max(1, of // 10) == 0:
+    if number == of or number % max(1, of // 20) == 0:
         say(f"{account.trouble}: {number} of {of}")
 
 
-Trouble = Callable[[Effort, Path, Say], Iterator[Account]]
+Trouble = Callable[[Effort, Path, Say], Generator[Account, None, None]]
 TROUBLES: dict[str, Trouble] = {
     "kills": kills, "cuts": power_cuts, "broker": broker, "disk": disk, "clock": clock, "receipt": receipt,
+    "peer": peer,
 }  # fmt: skip

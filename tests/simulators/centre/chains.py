@@ -83,7 +83,11 @@ class Gateway:
 
     def event(self, event_class: str = "alarm", event_id: str | None = None, **data: Any) -> bytes:
         """The next sealed event."""
-        body = self.sign(self.numbered(self.draft(event_id, **data), event_class))
+        return self.seal(self.draft(event_id, **data), event_class)
+
+    def seal(self, draft: dict[str, Any], event_class: str = "alarm") -> bytes:
+        """This draft as the next sealed event."""
+        body = self.sign(self.numbered(draft, event_class))
         self.previous = hashlib.sha256(body).hexdigest()
         return body
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from simulators.centre.__main__ import main
-from simulators.centre.bridge import notice, notices
+from simulators.centre.bridge import notice, notices, read_codes
 
 DEVICE = "11010500001340000001"
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -94,3 +95,51 @@ def test_a_stream(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     assert [json.loads(each) for each in capsys.readouterr().out.splitlines()] == found
     with pytest.raises(SystemExit):
         main(["bridge", "--zone", "Nowhere/Land"])
+
+
+CODES = Path(__file__).parents[3] / "docs" / "examples" / "codes.json"
+
+
+def test_codes_from_a_file_of_the_platform() -> None:
+    further = read_codes(CODES)
+    source = "/sites/demo-school/gateways/gate"
+
+    def found(subject: str, **data: Any) -> Any:
+        return notice({**line(**{"external": {}, **data}), "source": source, "subject": subject}, ZONE, further)
+
+    assert (found("panic-gatehouse").device[-4:], found("panic-gatehouse").priority) == ("0001", "1")
+    assert (found("gas-kitchen", priority=2).device[-4:], found("gas-kitchen", priority=2).priority) == ("0002", "2")
+    assert found("another").device[-4:] == "0099"
+    assert found("gas-kitchen", external={"deviceId": DEVICE}).device == DEVICE, "what the event says counts"
+    assert notice({**line(external={}), "source": "/sites/other/gateways/gate", "subject": "another"}, ZONE, further) is None
+
+
+def test_the_example_is_the_one_of_the_documentation() -> None:
+    shown = (CODES.parents[1] / "contract" / "README.md").read_text(encoding="utf-8").partition("```json\n")[2].partition("```")[0]
+    assert json.loads(shown) == json.loads(CODES.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "expected"),
+        ("{", "expected"),
+        ('{"/s": 1}', "expected"),
+        ('{"/s": {"p": {"deviceId": "1"}}}', "deviceId"),
+        ('{"/s": {"p": {"colour": "red"}}}', "colour is none of"),
+        ('{"/s": {"p": {"alarmMethod": 2}}}', "alarmMethod"),
+    ],
+)
+def test_codes_that_cannot_be_used(text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "codes.json").write_text(text)
+    assert main(["bridge", "--codes", str(tmp_path / "codes.json")]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_what_is_left_out_is_said_once_and_a_bad_line_ends_nothing() -> None:
+    lines = [json.dumps(one) + "\n" for one in (line(external={}), line(external={}), line("campus.alarm.cleared", external={}))]
+    told: list[str] = []
+    assert len(list(notices(["{\n", '{"kind": "event"}\n', *lines, json.dumps(line())], ZONE, {}, told.append))) == 1
+    assert [("no device id" in one, "was expected" in one) for one in told] == [(False, True), (True, False)]

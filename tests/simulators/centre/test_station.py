@@ -42,7 +42,8 @@ class Bench:
     @asynccontextmanager
     async def centre(self, *options: str) -> AsyncIterator[Centre]:
         """`campus-centre run --json` as a process; it must end cleanly when asked to."""
-        command = [sys.executable, "-m", "simulators.centre", "run", "--json", "--url", f"mqtt://127.0.0.1:{self.port}"]
+        url = () if {"--url", "--broker"} & set(options) else ("--url", f"mqtt://127.0.0.1:{self.port}")
+        command = [sys.executable, "-m", "simulators.centre", "run", "--json", *url]
         command += ["--protocol", PROTOCOL[self.kind], "--key", f"{self.folder}/key", "--trust", f"{self.folder}/trust"]
         command += ["--db", f"{self.folder}/db", *options]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)

@@ -100,11 +100,42 @@ def test_what_the_broker_has_kept_is_no_sign_of_life_but_a_will_counts() -> None
 def test_a_gateway_known_from_before_is_awaited_from_the_first_session_on() -> None:
     watch = Watch(silent_after_s=10)
     assert watch.overdue(ns(100)) == []
-    watch.listening(ns(100), {SOURCE})
+    watch.listening("a", ns(100), {SOURCE})
     assert watch.overdue(ns(109)) == []
-    watch.listening(ns(109), set())
+    watch.deaf("a", ns(101))
+    assert watch.overdue(ns(150)) == []
+    watch.listening("a", ns(109), set())
     assert watch.overdue(ns(118)) == [], "while this centre was away nobody was silent"
     assert kinds(watch.overdue(ns(120))) == ["silent"]
+
+
+def heartbeat_at(watch: Watch, broker: str, second: float) -> list[News]:
+    return watch.sign(SOURCE, "heartbeat", {"bootid": "b", "heartbeat_s": 30.0, "path": broker}, ns(second), broker=broker)
+
+
+def test_a_broker_that_is_lost_hides_only_who_is_heard_nowhere_else() -> None:
+    watch = Watch(silent_after_s=10)
+    for broker in ("a", "b"):
+        watch.listening(broker, ns(0), set())
+        heartbeat_at(watch, broker, 0)
+    watch.sign("/sites/s/gateways/only-b", "heartbeat", {"bootid": "b", "heartbeat_s": 30.0}, ns(0), broker="b")
+    watch.deaf("b", ns(1))
+    assert [(source, news.kind) for source, news in watch.overdue(ns(11))] == [(SOURCE, "silent")], "the other may speak where nobody hears"
+    watch.listening("b", ns(40), set())
+    assert watch.overdue(ns(48)) == []
+    assert [source for source, _ in watch.overdue(ns(50))] == ["/sites/s/gateways/only-b"], "1 s before the loss, 9 s after it"
+
+
+def test_a_broker_that_comes_and_goes_does_not_hide_a_silence() -> None:
+    watch = Watch(silent_after_s=90)
+    watch.listening("a", ns(0), set())
+    heartbeat_at(watch, "a", 0)
+    found: list[float] = []
+    for minute in range(1, 4):
+        watch.deaf("a", ns(60 * minute - 1))
+        watch.listening("a", ns(60 * minute), set())
+        found += [second for second in range(60 * minute, 60 * minute + 59) if watch.overdue(ns(second))]
+    assert found == [92], "two seconds of these it could not hear"
 
 
 def test_daily_reports() -> None:
@@ -151,7 +182,7 @@ def test_reports_in_the_ledger() -> None:
     for number in (1, 2, 4):
         told += ledger.ingest(gateway.sign({"source": SOURCE, "number": number}), f"{ROOT}/report/daily", at(number))
     assert [verdict.kind for verdict in told] == ["report", "report", "report", "no-report"]
-    ledger.listening(at(5).monotonic_ns)
+    ledger.listening("a", at(5).monotonic_ns)
     assert [verdict.kind for verdict in ledger.overdue(at(2 * HOUR_S).monotonic_ns, "t")] == ["silent", "no-report"]
 
 
