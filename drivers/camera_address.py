@@ -9,10 +9,15 @@ _USER = re.compile(r"(://)[^/\s]*@")  # up to the last @ before the path: passwo
 
 
 def with_credentials(url: str, credentials: str) -> str:
-    """The address with `user:password` (one line, as in the credentials file) put in, special characters escaped."""
+    """The address with `user:password` (one line, as in the credentials file) put in, special characters escaped.
+
+    They go where the address has {user} and {password}, else before the host.
+    """
     user, colon, password = credentials.strip().partition(":")
     if not user or not colon:
         raise ValueError("the credentials file holds no line user:password")
+    if "{password}" in url:
+        return url.replace("{user}", quote(user, safe="")).replace("{password}", quote(password, safe=""))
     scheme, rest = url.split("://", 1)
     return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
 

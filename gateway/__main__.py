@@ -157,7 +157,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     memory.begin()
     from gateway.runtime.daemon import serve
+    from gateway.runtime.keys import no_core_dump
 
+    no_core_dump()
     try:
         settings = loading.result()
     except ConfigRefused as refused:
@@ -298,15 +300,15 @@ def _cards(arguments: argparse.Namespace) -> int:
 def _key(arguments: argparse.Namespace) -> int:
     from gateway.config.load import load_site
     from gateway.config.settings import ConfigRefused
-    from gateway.runtime.keys import KeyRefused, load_signer
+    from gateway.runtime.keys import KeyRefused, public_key
 
     try:
         settings = load_site(arguments.site, state_dir=arguments.state_dir)
-        signer = load_signer(settings.state_dir)
+        public = public_key(settings.state_dir)
     except (ConfigRefused, KeyRefused) as refused:
         sys.stderr.write(f"{refused}\n")
         return 1
-    print(json.dumps({"source": settings.source, **signer.public()}))
+    print(json.dumps({"source": settings.source, **public}))
     return 0
 
 
@@ -329,9 +331,11 @@ def _schema(arguments: argparse.Namespace) -> int:
 def _vision(arguments: argparse.Namespace) -> int:
     try:
         from gateway.runtime import vision_process
+        from gateway.runtime.keys import no_core_dump
     except ImportError as error:
         sys.stderr.write(f"campus-gateway vision needs the packages of the extra `vision`: {error}\n")
         return 1
+    no_core_dump()
     return vision_process.main(arguments.config, arguments.door, arguments.parent)
 
 

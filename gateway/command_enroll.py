@@ -30,6 +30,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], site: Sit
     what = enroll.add_mutually_exclusive_group()
     what.add_argument("--install", metavar="CERT.pem", help="the certificate that came back")
     what.add_argument("--renew", action="store_true", help="a new key and request; the old ones stay in use until --install")
+    what.add_argument("--new-event-key", action="store_true", help="make the event key that is to follow; the daemon announces it")
+    what.add_argument("--use-new-event-key", action="store_true", help="use it from the next start of the daemon on, once it is enrolled")
     enroll.add_argument("--json", action="store_true")
     enroll.set_defaults(handler=_enroll)
 
@@ -38,8 +40,10 @@ def _enroll(arguments: argparse.Namespace) -> int:
     from gateway.config.load import load_site
     from gateway.config.settings import ConfigRefused
     from gateway.runtime.enrolment import Enrolment, EnrolmentRefused
-    from gateway.runtime.keys import KeyRefused, load_signer
+    from gateway.runtime.keys import KeyRefused, public_key
 
+    if arguments.new_event_key or arguments.use_new_event_key:
+        return _event_key(arguments)
     try:
         settings = load_site(arguments.config, state_dir=arguments.state_dir)
         enrolment = Enrolment(settings, arguments.path)
@@ -48,14 +52,53 @@ def _enroll(arguments: argparse.Namespace) -> int:
         elif not arguments.renew and enrolment.installed() is not None:
             answer = _installed(enrolment, None)
         else:
-            answer = _requested(
-                enrolment, renew=arguments.renew, event_key=load_signer(settings.state_dir).public(), source=settings.source
-            )
+            answer = _requested(enrolment, renew=arguments.renew, event_key=public_key(settings.state_dir), source=settings.source)
     except (ConfigRefused, EnrolmentRefused, KeyRefused) as refused:
         sys.stderr.write(f"{refused}\n")
         return 1
     print(json.dumps(answer, ensure_ascii=False) if arguments.json else _text(answer))
     return 0
+
+
+def _event_key(arguments: argparse.Namespace) -> int:
+    from gateway.config.load import load_site
+    from gateway.config.settings import ConfigRefused
+    from gateway.runtime.key_change import ChangeRefused, make_next, use_next
+    from gateway.runtime.keys import KeyRefused
+
+    try:
+        settings = load_site(arguments.config, state_dir=arguments.state_dir)
+        if arguments.use_new_event_key:
+            answer = {"used_from_next_start": True, **_told(settings.source, use_next(settings.state_dir))}
+        else:
+            public, made = make_next(settings.state_dir)
+            answer = {"made": made, **_told(settings.source, public)}
+    except (ConfigRefused, ChangeRefused, KeyRefused) as refused:
+        sys.stderr.write(f"{refused}\n")
+        return 1
+    print(json.dumps(answer, ensure_ascii=False) if arguments.json else _event_key_text(answer))
+    return 0
+
+
+def _told(source: str, public: dict[str, str]) -> dict[str, Any]:
+    from joserfc.util import urlsafe_b64decode
+
+    from gateway.runtime.enrolment import fingerprint
+
+    digits = fingerprint(urlsafe_b64decode(public["x"].encode()))
+    return {"event_key": {"source": source, **public}, "event_key_fingerprint": digits}
+
+
+def _event_key_text(answer: dict[str, Any]) -> str:
+    if "used_from_next_start" in answer:
+        return f"""event key {answer["event_key"]["kid"]} signs from the next start of the daemon on (重启后启用):
+   sudo systemctl restart campus-gateway
+the old one must stay enrolled at the centre until all that it signed is received"""
+    return f"""1. The running daemon announces this key within seconds, by an event that the old one signs. Send it to the centre too:
+   the event key {json.dumps(answer["event_key"])}
+2. Call them, and let them read to you what they see (请电话核对指纹); they enrol it beside the old one:
+   fingerprint of event key {answer["event_key_fingerprint"]}
+3. When they have: campus-gateway enroll --use-new-event-key, and start the daemon anew. Until then the old key signs."""
 
 
 def _installed(enrolment: Enrolment, file: Path | None) -> dict[str, Any]:
@@ -65,18 +108,8 @@ def _installed(enrolment: Enrolment, file: Path | None) -> dict[str, Any]:
 
 
 def _requested(enrolment: Enrolment, *, renew: bool, event_key: dict[str, str], source: str) -> dict[str, Any]:
-    from joserfc.util import urlsafe_b64decode
-
-    from gateway.runtime.enrolment import fingerprint
-
     request = enrolment.request(renew=renew)
-    return {
-        "request": str(request.file),
-        "name": request.name,
-        "fingerprint": request.fingerprint,
-        "event_key": {"source": source, **event_key},
-        "event_key_fingerprint": fingerprint(urlsafe_b64decode(event_key["x"].encode())),
-    }
+    return {"request": str(request.file), "name": request.name, "fingerprint": request.fingerprint, **_told(source, event_key)}
 
 
 def _text(answer: dict[str, Any]) -> str:

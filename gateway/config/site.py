@@ -356,7 +356,10 @@ class Camera(Strict):
     """A camera stream used for detection (the sub-stream, please)."""
 
     id: Id
-    url: str = Field(pattern=r"^(rtsp|rtsps|http|https|file)://", description="credentials belong in credentials_file")
+    url: str = Field(
+        pattern=r"^(rtsp|rtsps|http|https|file)://",
+        description="credentials belong in credentials_file; {user} and {password} stand where the camera wants them",
+    )
     place: Id
     credentials_file: str = Field("", description="file with one line user:password")
     analysed_fps: float = Field(5.0, gt=0, le=30)

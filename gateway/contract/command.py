@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from gateway.contract.canonical import told
-from gateway.contract.jws import COMMAND_TYPE, TrustedKey, verify_signed
+from gateway.contract.jws import COMMAND_TYPE, SignedTwice, TrustedKey, verify_signed
 from gateway.core.commands import Command
 from gateway.core.errors import BadMessage, Permanent
 
@@ -18,6 +18,7 @@ TWO_PERSONS = frozenset({"out_of_service"})
 LONGEST_LIFE_MS = 300_000  # from issued_at to expires_at
 SKEW_MS = 10_000  # so far may the clocks of centre and gateway differ
 MOST_POINTS = 100
+LONGEST_ID = 120  # of an id that is no good and is still named in the answer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -33,6 +34,7 @@ class RemoteCommand:
 
     person, second: the people behind the first and second signature, empty where nobody is named. place: (epoch, sequence) from which
     `replay` begins. issued_ms, expires_ms: UTC.
+    Of a refused message that is no good command it holds what could be read: parts may be empty, and `id` may be none that is taken.
     """
 
     id: str
@@ -64,7 +66,7 @@ class RemoteCommand:
             for_s=self.for_s,
             second=self._named(self.second) if self.second else "",
             points=self.points,
-            command_id=self.id,
+            command_id=self.id if _fits(_ID, self.id) else "",
             expires_ms=self.expires_ms,
             refused=refused,
         )
@@ -74,7 +76,7 @@ class RemoteCommand:
 
 
 class CommandRefused(Permanent):
-    """A command whose signature holds and that is still not taken. reason: one word of the contract."""
+    """What somebody known has signed and that is still not taken. reason: one word of the contract."""
 
     def __init__(self, reason: str, text: str, command: RemoteCommand) -> None:
         super().__init__(text)
@@ -82,21 +84,49 @@ class CommandRefused(Permanent):
         self.command = command
 
 
-def read_command(token: bytes, keys: dict[str, TrustedKey], source: str, now_ms: int, clock: str) -> RemoteCommand:
+def read_command(token: bytes, keys: dict[str, TrustedKey], source: str, now_ms: int, clock: str, locks: frozenset[str]) -> RemoteCommand:
     """Verify and read one command for the gateway named `source`.
 
-    now_ms: UTC; clock: how far that may be believed (synchronised, holdover, unknown). Whether it comes for the first time is judged
-    elsewhere. Raises BadMessage, BadSignature or CommandRefused; whatever is wrong, nothing changes.
+    now_ms: UTC; clock: how far that may be believed (synchronised, holdover, unknown). locks: outputs that let a door be opened while
+    they are on. Whether it comes for the first time is judged elsewhere. Raises CommandRefused where somebody known has signed it,
+    BadMessage or BadSignature where not; whatever is wrong, nothing changes.
     """
-    message, signers = verify_signed(token, keys, COMMAND_TYPE)
-    command = _read(message, signers)
-    for reason, text in (_addressed(message, source, signers), _persons(message, command, signers), _allowed(command, signers)):
+    try:
+        message, signers = verify_signed(token, keys, COMMAND_TYPE)
+    except SignedTwice as twice:
+        raise CommandRefused("signature", str(twice), _as_told(twice.message, (twice.key,))) from twice
+    try:
+        command = _read(message, signers)
+    except BadMessage as error:
+        raise CommandRefused("message", str(error), _as_told(message, signers)) from error
+    for reason, text in (_addressed(message, source, signers), _persons(message, command, signers, locks), _allowed(command, signers)):
         if reason:
             raise CommandRefused(reason, text, command)
     reason, text = _fresh(command, now_ms, clock)
     if reason:
         raise CommandRefused(reason, text, command)
     return command
+
+
+def _as_told(message: dict[str, Any], signers: tuple[TrustedKey, ...]) -> RemoteCommand:
+    """What can be said of a message that is no good command: enough to put it on record and to answer it."""
+    said, kind, target = message.get("id"), told(message, "command", 41), told(message, "target", 121)
+    return RemoteCommand(
+        id=told(message, "id", LONGEST_ID) if isinstance(said, str) and len(said) <= LONGEST_ID else "",
+        kind=kind if _fits(_KIND, kind) else "",
+        target=target if _fits(_TARGET, target) else "",
+        recipient=signers[0].owner,
+        kids=tuple(key.kid for key in signers),
+        person=signers[0].person,
+        second="",
+        value="",
+        why="",
+        for_s=0.0,
+        points=(),
+        place=(0, 0),
+        issued_ms=0,
+        expires_ms=0,
+    )
 
 
 def _read(message: dict[str, Any], signers: tuple[TrustedKey, ...]) -> RemoteCommand:
@@ -106,6 +136,8 @@ def _read(message: dict[str, Any], signers: tuple[TrustedKey, ...]) -> RemoteCom
     points = message.get("points", [])
     if not isinstance(points, list) or len(points) > MOST_POINTS or not all(_fits(_TARGET, point) for point in points):
         raise BadMessage(f"points is a list of at most {MOST_POINTS} point ids")
+    if message.get("command") == "replay" and not {"from_epoch", "from_sequence"} <= set(message):
+        raise BadMessage("replay names the first event that is wanted: from_epoch and from_sequence")
     two = len(signers) > 1
     return RemoteCommand(
         id=_word(message, "id", _ID),
@@ -134,15 +166,23 @@ def _addressed(message: dict[str, Any], source: str, signers: tuple[TrustedKey, 
     return "", ""
 
 
-def _persons(message: dict[str, Any], command: RemoteCommand, signers: tuple[TrustedKey, ...]) -> tuple[str, str]:
+def _needs_two(command: RemoteCommand, locks: frozenset[str]) -> str:
+    """What in this command takes two persons, or ''."""
+    if command.kind in TWO_PERSONS:
+        return command.kind
+    if command.kind == "output" and command.target in locks and command.value != "off":
+        return f"to let the door of {command.target} be opened"
+    return ""
+
+
+def _persons(message: dict[str, Any], command: RemoteCommand, signers: tuple[TrustedKey, ...], locks: frozenset[str]) -> tuple[str, str]:
     """Names of people come from the site file where it binds a key to somebody; two signatures need that."""
     said = _words(message, "person", 80)
     if said and signers[0].person and said != signers[0].person:
         return "person", f"says it is by {said!r}, but key {signers[0].kid!r} is held by {signers[0].person!r}"
     if len(signers) < 2:
-        if command.kind in TWO_PERSONS:
-            return "second", f"{command.kind} needs the signatures of two persons"
-        return "", ""
+        what = _needs_two(command, locks)
+        return ("second", f"{what} needs the signatures of two persons") if what else ("", "")
     if not all(key.person for key in signers):
         return "second", "two signatures count where the site file says which person holds each key"
     if len({"".join(key.person.split()).casefold() for key in signers}) < 2:

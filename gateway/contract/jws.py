@@ -75,6 +75,15 @@ class TrustedKey:
     person: str = ""
 
 
+class SignedTwice(BadSignature):
+    """Two good signatures by one key where two different ones are wanted. message: what they are over; key: whose it is."""
+
+    def __init__(self, message: dict[str, Any], key: TrustedKey) -> None:
+        super().__init__("signed twice with one key")
+        self.message = message
+        self.key = key
+
+
 def verify_compact(token: bytes, keys: dict[str, TrustedKey], typ: str) -> tuple[dict[str, Any], TrustedKey]:
     """(payload object, key) of a compact JWS by a trusted key with the expected `typ`.
 
@@ -109,7 +118,7 @@ def verify_compact(token: bytes, keys: dict[str, TrustedKey], typ: str) -> tuple
 def verify_signed(token: bytes, keys: dict[str, TrustedKey], typ: str) -> tuple[dict[str, Any], tuple[TrustedKey, ...]]:
     """(payload object, keys in the order of the signatures) of a compact JWS, or of a General JSON one with up to two signatures.
 
-    Every signature must hold, and no key counts twice. Raises as `verify_compact`.
+    Every signature must hold, and no key counts twice. Raises as `verify_compact`, and SignedTwice.
     """
     if len(token) > MAX_JWS_BYTES:
         raise BadMessage(f"{len(token)} bytes long; at most {MAX_JWS_BYTES} are expected")
@@ -118,7 +127,7 @@ def verify_signed(token: bytes, keys: dict[str, TrustedKey], typ: str) -> tuple[
         return message, (key,)
     found = [verify_compact(compact, keys, typ) for compact in _each_as_compact(token)]
     if len({key.x for _, key in found}) < len(found):
-        raise BadSignature("signed twice with one key")
+        raise SignedTwice(*found[0])
     return found[0][0], tuple(key for _, key in found)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.contract.jws import COMMAND_TYPE, MAX_JWS_BYTES, RECEIPT_TYPE
 from gateway.contract.schema import CLASSES, ID, Schema, Words
-from gateway.contract.schema_data import Kind, kinds
+from gateway.contract.schema_data import Kind, kinds, told_of_alarms
 from gateway.contract.schema_messages import REPORTS, VERSION, schemas
 
 CLOUD_EVENT = "application/cloudevents+json"
@@ -96,11 +96,12 @@ def _topics(all_kinds: tuple[Kind, ...]) -> tuple[Topic, ...]:
 
 def _event_message(kind: Kind) -> dict[str, Any]:
     own = {"properties": {"type": {"enum": list(kind.types)}, "data": {"$ref": f"#/components/schemas/{kind.name}"}}}
+    further = told_of_alarms() if kind.name == "data-alarm" else []
     message: dict[str, Any] = {
         "contentType": CLOUD_EVENT,
         "summary": kind.about,
         "x-classes": list(kind.classes),
-        "payload": {"allOf": [{"$ref": "#/components/schemas/envelope"}, own]},
+        "payload": {"allOf": [{"$ref": "#/components/schemas/envelope"}, own, *further]},
     }
     return message | ({"x-reserved": True} if kind.reserved else {})
 

@@ -104,12 +104,31 @@ def _of_a_point(words: Words) -> tuple[dict[str, Schema], dict[str, Schema]]:
     return needed, further
 
 
+def told_of_alarms() -> list[Schema]:
+    """What an alarm's event holds besides, by its type: who did it, or that it is set aside."""
+
+    def of(words: tuple[str, ...], member: str) -> Schema:
+        types = [f"campus.{name}.{word}" for name in ALARMING for word in words]
+        return {
+            "if": {"properties": {"type": {"enum": types}}, "required": ["type"]},
+            "then": {"properties": {"data": {"required": [member]}}},
+        }
+
+    return [
+        of(("acknowledged", "reset"), "by"),
+        of(("shelved", "suppressed", "out_of_service"), "set_aside"),
+    ]
+
+
 def _set_aside(words: Words) -> Schema:
     state = one_of(words.alarm_states)
     needed = {"state": state, "live": described(state, "the state beneath"), "recorded": number("activations not announced", 0, whole=True)}
-    return record(
-        needed, {"by": PERSON, "second": PERSON, "why": text(), "until": TIME}, "the alarm is shelved, suppressed or out of service"
-    )
+    signed = (("shelved", ["by", "why"]), ("out_of_service", ["by", "second", "why"]))
+    by_state: list[Schema] = [
+        {"if": {"properties": {"state": {"const": name}}, "required": ["state"]}, "then": {"required": members}} for name, members in signed
+    ]
+    further = {"by": PERSON, "second": PERSON, "why": text(), "until": TIME}
+    return {**record(needed, further, "the alarm is shelved, suppressed or out of service"), "allOf": by_state}
 
 
 def _alarms(words: Words) -> tuple[Kind, ...]:
@@ -421,15 +440,40 @@ def _audit(words: Words) -> tuple[Kind, ...]:
     stopping = {"reason": text(), "poweroff": {"type": "boolean"}, "text": BOTH}
     return (
         Kind("data-command", "A person asked for something.", ("audit",), ("campus.audit.command",), _data(asked, further)),
-        Kind("data-output", "How the switching of an output ended.", ("audit",), types, _data(switched, {"command_id": text()})),
+        Kind(
+            "data-output",
+            "How the switching of an output ended.",
+            ("audit",),
+            types,
+            _data(switched, {"command_id": text(), "second": PERSON}),
+        ),
         Kind("data-stopping", "The gateway stops because its power ends.", ("audit",), ("campus.gateway.stopping",), _data(stopping)),
     )
 
 
 def _log(words: Words) -> tuple[Kind, ...]:
     """The journal about itself. What is reserved has only the members that version 1 promises."""
+    states = one_of(("all", "some", "none"), "of the old file's states that could be carried over, where it was found damaged at a start")
+    stayed = {
+        "kept": number("events before it that stay", 0, whole=True),
+        "kept_sha256": {**SHA256, "description": "of their sha256, as hex, joined in their order"},
+        "removed": mapping(number("", 0, whole=True), "class -> events that were removed up to here"),
+    }
+    went = {
+        "class": one_of(("alarm",)),
+        "count": number("alarms that went with this event", 1, whole=True),
+        "total": number("alarms that went from this journal so far", 1, whole=True),
+        "ids": array(EVENT_ID),
+        "reason": one_of(("age",)),
+        "text": BOTH,
+    }
     opened = {"reason": known(words.journal_reasons), "last_epoch": EPOCH, "text": BOTH}
     dropped = {"class": one_of(CLASSES), "count": number("", 1, whole=True), "ids": array(EVENT_ID), "reason": text(), "text": BOTH}
+    lost = {
+        "epoch": EPOCH,
+        "first": {**SEQUENCE, "description": "class sequence of the first, where they were sealed"},
+        "last": {**SEQUENCE, "description": "class sequence of the last"},
+    }
     gone = {
         "epoch": EPOCH,
         "sequence": {**SEQUENCE, "description": "up to here"},
@@ -451,17 +495,31 @@ def _log(words: Words) -> tuple[Kind, ...]:
             "A journal begins, with a new epoch.",
             ("audit",),
             ("campus.journal.opened",),
-            _data(opened, {"last_sequence": SEQUENCE, "last_hash": SHA256}),
+            _data(opened, {"last_sequence": SEQUENCE, "last_hash": SHA256, "states": states}),
         ),
-        Kind("data-journal-dropped", "Events that went before their receipt.", ("audit",), ("campus.journal.dropped",), _data(dropped)),
-        Kind("data-journal-checkpoint", "Stubs up to this place are gone.", ("audit",), ("campus.journal.checkpoint",), _data(gone)),
+        Kind(
+            "data-journal-dropped", "Events that went before their receipt.", ("audit",), ("campus.journal.dropped",), _data(dropped, lost)
+        ),
+        Kind(
+            "data-journal-removed",
+            "Received alarms that were removed because of their age.",
+            ("audit",),
+            ("campus.journal.removed",),
+            _data(went),
+        ),
+        Kind(
+            "data-journal-checkpoint",
+            "Stubs up to this place are gone.",
+            ("audit",),
+            ("campus.journal.checkpoint",),
+            _data(gone, stayed),
+        ),
         Kind(
             "data-key-announced",
             "A new key; it counts once enrolled.",
             ("audit",),
             ("campus.key.announced",),
-            _data({}, key),
-            reserved=True,
+            _data(key),
         ),
         Kind("data-report-issued", "A report was made.", ("duty",), ("campus.report.issued",), _data({}, issued), reserved=True),
     )

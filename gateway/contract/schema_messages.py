@@ -38,7 +38,7 @@ from gateway.contract.schema import (
     record,
     text,
 )
-from gateway.contract.schema_data import Kind, kinds
+from gateway.contract.schema_data import Kind, kinds, told_of_alarms
 
 VERSION = "1.0"
 REPORTS = ("daily", "weekly", "monthly", "drill")
@@ -136,7 +136,8 @@ def _event(all_kinds: tuple[Kind, ...]) -> Schema:
     ]
     types = [name for kind in all_kinds for name in kind.types]
     named: Schema = {"properties": {"type": known(types)}}
-    return {"description": "One sealed event, or its early copy.", "type": "object", "allOf": [{"$ref": "envelope"}, named, *by_type]}
+    parts = [{"$ref": "envelope"}, named, *by_type, *told_of_alarms()]
+    return {"description": "One sealed event, or its early copy.", "type": "object", "allOf": parts}
 
 
 def _birth(words: Words) -> Schema:
@@ -160,8 +161,11 @@ def _birth(words: Words) -> Schema:
         "cameras": array(record({"id": POINT, "place": PLACE, "zones": array(text())})),
         "points": array(record(point, {"external": EXTERNAL})),
     }
-    modes = {"modes": array(_run(words, array(POINT)), "drills, tests and maintenance that are open")}
-    return _signed(needed, modes, "Identity, versions, points, cameras, places; at each new session.")
+    further = {
+        "modes": array(_run(words, array(POINT)), "drills, tests and maintenance that are open"),
+        "short": {"const": True, "description": "the broker takes no packet as large as the whole: lists are empty that are not"},
+    }
+    return _signed(needed, further, "Identity, versions, points, cameras, places; at each new session.")
 
 
 def _run(words: Words, points: Schema) -> Schema:
@@ -235,9 +239,14 @@ def _receipt() -> Schema:
         "items": array(item, least=1, most=MAX_ITEMS),
         "result": one_of(("received", "unusable")),
     }
-    return record(
-        needed, {"reason": text("of unusable; goes on record")}, "Payload of a receipt: the centre has these events, or cannot use them."
-    )
+    further = {
+        "reason": text("of unusable; goes on record"),
+        "newest": {
+            **record({"epoch": EPOCH, "sequence": SEQUENCE, "sha256": SHA256}),
+            "description": "latest event of this gateway that the centre has; a gateway without it in its journal begins a new epoch",
+        },
+    }
+    return record(needed, further, "Payload of a receipt: the centre has these events, or cannot use them.")
 
 
 def _command(words: Words) -> Schema:
@@ -259,4 +268,6 @@ def _command(words: Words) -> Schema:
         "from_epoch": text("of replay", "[0-9]{1,20}"),
         "from_sequence": text("of replay", "[0-9]{1,20}"),
     }
-    return record(needed, further, "Payload of a command.")
+    schema = record(needed, further, "Payload of a command. Two persons sign for out_of_service, and for `on` of a door's lock.")
+    replay = {"properties": {"command": {"const": "replay"}}, "required": ["command"]}
+    return {**schema, "if": replay, "then": {"required": ["from_epoch", "from_sequence"]}}

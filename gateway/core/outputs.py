@@ -66,7 +66,8 @@ class OutputSpec:
 class Asked:
     """Who wants what of an output. pulse_s: how long `on` shall last, None for the output's own. origin: as in Command.
 
-    quiet: one of many short sounds; only that it failed is worth an event.
+    quiet: one of many short sounds; only that it failed is worth an event. command_id: of a centre's signed command;
+    second: the other person who signed it.
     """
 
     output: str
@@ -76,6 +77,8 @@ class Asked:
     origin: str
     pulse_s: float | None = None
     quiet: bool = False
+    command_id: str = ""
+    second: str = ""
 
 
 @dataclass(frozen=True, slots=True)

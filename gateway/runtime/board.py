@@ -109,6 +109,15 @@ class Board:
                 heapq.heappush(self._pausing, (again_s, point_id))
         return None
 
+    def measured(self) -> dict[str, float]:
+        """What the measuring points show now, those that may be believed."""
+        points = self._house.points
+        return {
+            point: float(reading.value)
+            for point, reading in self._values.items()
+            if points[point].kind == "measurement" and reading.quality is not Quality.BAD and isinstance(reading.value, int | float)
+        }
+
     def telemetry(self) -> dict[str, Any] | None:
         """All measured values, or None when there are none."""
         if not self._values:

@@ -1,6 +1,7 @@
 """What a path shows and whom it trusts: certificate files -> a TLS context for each new session.
 
-Files are read again for each session, so that a renewed certificate needs no restart. Authority and host name are always
+Files are read again for each session, so that a renewed certificate needs no restart. An installation that was cut off
+between certificate and key is read as if it had come to its end. Authority and host name are always
 checked. Only while the clock was never set are the dates of certificates excused, and such a session is opened anew,
 with its dates checked, as soon as the clock is known.
 """
@@ -41,6 +42,27 @@ class CertificateFiles:
 
     def all(self) -> list[Path]:
         return [path for path in (self.ca, self.cert, self.key) if path is not None]
+
+    def shown(self) -> Path | None:
+        """The certificate that goes with the key: cert, or the new one beside it that an installation had no time to put in its place."""
+        if self.cert is None or self.key is None:
+            return self.cert
+        new = coming(self.cert)
+        return new if new.exists() and not fits(self.cert, self.key) and fits(new, self.key) else self.cert
+
+
+def coming(cert: Path) -> Path:
+    """Where a certificate waits while it is installed."""
+    return cert.with_name(f"{cert.name}.new")
+
+
+def fits(cert: Path, key: Path) -> bool:
+    """Whether these two files are a pair."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert, key, password=_no_password)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class Credentials:
@@ -91,9 +113,10 @@ class Credentials:
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             if undated:
                 context.verify_flags = ssl.VerifyFlags(context.verify_flags | NO_CHECK_TIME)
-            if files.cert is not None and files.key is not None:
+            cert = files.shown()
+            if cert is not None and files.key is not None:
                 read_secret(files.key)
-                context.load_cert_chain(files.cert, files.key, password=_no_password)
+                context.load_cert_chain(cert, files.key, password=_no_password)
         except KeyRefused as error:
             raise BadCredentials(f"uplink path {self._path_id}: {error}") from error
         except (OSError, ValueError) as error:
@@ -102,9 +125,9 @@ class Credentials:
         return context
 
     def expires_s(self) -> float | None:
-        """Unix time at which the first of the certificates in cert_file and ca_file expires; None when they cannot be read."""
+        """Unix time at which the first of the certificates shown and in ca_file expires; None when they cannot be read."""
         try:
-            return min(_ends_s(path.read_bytes()) for path in self._files.all() if path != self._files.key)
+            return min(_ends_s(path.read_bytes()) for path in (self._files.ca, self._files.shown()) if path is not None)
         except (OSError, ValueError):
             return None
 

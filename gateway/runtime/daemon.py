@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.config.settings import Settings
 from gateway.contract.envelope import Origin, Sealed
-from gateway.contract.jws import TrustedKey
+from gateway.contract.jws import Signer, TrustedKey
+from gateway.contract.receipt import Newest
 from gateway.contract.topics import Topics
 from gateway.core.commands import Command, Tick
 from gateway.core.errors import DoorRefused, GatewayError, JournalRefused
@@ -23,6 +24,7 @@ from gateway.core.reading import Quality, Reading
 from gateway.core.school_days import CALENDAR_POINT
 from gateway.journal.reader import Reader
 from gateway.journal.store import Batch, Store, open_store
+from gateway.journal.trends import Trends
 from gateway.journal.writer import Writer
 from gateway.metrics.exporter import Exporter
 from gateway.runtime import memory, telling
@@ -36,9 +38,10 @@ from gateway.runtime.door import Door
 from gateway.runtime.evidence import Evidence
 from gateway.runtime.field import Field
 from gateway.runtime.houses import calendar_of, house_of
-from gateway.runtime.journal_care import JournalWords, care_of
-from gateway.runtime.keys import card_hasher, load_signer, lock
-from gateway.runtime.remote import Remote
+from gateway.runtime.journal_care import OUTRUN, JournalWords, care_of, recall, trouble_at_start
+from gateway.runtime.key_change import Announcer
+from gateway.runtime.keys import card_hasher, client_id, load_signer, lock
+from gateway.runtime.remote import Remote, locks
 from gateway.runtime.supervise import Supervisor
 from gateway.runtime.watchdog import Watchdog, notify
 from gateway.uplink.commands import CommandDesk
@@ -55,6 +58,7 @@ log = logging.getLogger(__name__)
 POWER_OFF = ["systemctl", "poweroff"]
 SETTLED_S = 2.0  # start-up is over, the first states are out
 CERTIFICATE_LOOK_S = 10.0
+TREND_LOOK_S = 10.0  # between two samples of the measured values
 CALENDAR_LOOK_S = 600.0  # the day changes at midnight, and a clock may be set at any time
 VISION_SILENT_S = 5.0
 VISION_START_S = 20.0  # loading a model on a small board takes its time
@@ -88,7 +92,9 @@ class Daemon:
         self.calendar = calendar_of(settings)
         self.house = house_of(settings, self.calendar)
         opened = JournalWords(self.clock).opened
-        self.store, self._opened = open_store(settings.state_dir, self.origin, self.signer, entitled, opened, self.clock.now().at_ms)
+        self.store, self._opened = open_store(
+            settings.state_dir, self.origin, self.signer, entitled, opened, self.clock.now().at_ms, recall=recall
+        )
         self.care = care_of(
             settings,
             self.signer,
@@ -97,10 +103,11 @@ class Daemon:
         )
         self.house.restore(self.store.latches())
         self.board = Board(settings, self.house, self.signer, self.clock, self.boot_id)
+        self.trends = Trends()
         self.board.newest = (self.store.epoch, self.store.sequence)
         paths = [path.id for path in uplink.paths]
         self.outbox = Outbox(uplink.window, uplink.receipt_timeout_s, paths=paths, dual=uplink.mode == "dual")
-        self.outbox.overflow_row = 1  # whatever the journal still owes is paged in
+        self.outbox.shelves.ask_from(1)  # whatever the journal still owes is paged in
         self.conveyor = Conveyor(self.house, self.ids, self.clock, self.board, self.outbox, self.signer, self.origin, entitled)
         loop = asyncio.get_running_loop()
         self.writer = Writer(
@@ -113,13 +120,22 @@ class Daemon:
         self.reader.damaged = self.writer.damaged
         self.care.removed = lambda rows: loop.call_soon_threadsafe(self.outbox.forget, rows)
         self.care.brought = lambda rows: loop.call_soon_threadsafe(self._owed_from, min(rows))
+        self.care.outran = lambda newest: loop.call_soon_threadsafe(self._outran, newest)
+        self.care.carrier.left = lambda text: loop.call_soon_threadsafe(self._left_behind, text)
         self.care.replaced = lambda store, reason: loop.call_soon_threadsafe(self._journal_replaced, store, reason)
-        self.exporter = Exporter()
+        self.exporter = Exporter(loop)
         heartbeat_s, keepalive_s = SUPERVISION[uplink.supervision]
         keys = {k.kid: TrustedKey(k.kid, k.x, r.id, frozenset(k.may), k.person) for r in uplink.recipients for k in r.keys}
-        self.remote = Remote(self.conveyor, lambda recipient, epoch, sequence: self.uplink.replay(recipient, epoch, sequence))
+        self.remote = Remote(
+            self.conveyor, lambda recipient, epoch, sequence: self.uplink.replay(recipient, epoch, sequence), lambda: self.board.newest
+        )
         self.commands = CommandDesk(
-            settings.source, keys, self.clock.now, self.remote.act, lambda name: name in self.house.marks.get(COMMANDS_MARK, {})
+            settings.source,
+            keys,
+            self.clock.now,
+            self.remote.act,
+            lambda name: name in self.house.marks.get(COMMANDS_MARK, {}),
+            locks(self.house),
         )
         self.response = Response(lambda alarm_class, seconds: self.exporter.acknowledge.labels(alarm_class).observe(seconds))
         self.conveyor.told = self._told
@@ -129,7 +145,7 @@ class Daemon:
             puback_s = min(puback_s, uplink.receipt_timeout_s)  # what is stuck on one path goes out on the other as soon as it is due
         self.uplink = Uplink(
             Identity(Topics(settings.root), settings.source, self.boot_id, self.signer),
-            {path.id: _dialler(settings, path, keepalive_s, self.wallets) for path in uplink.paths},
+            {path.id: _dialler(settings, path, keepalive_s, self.wallets, self.signer) for path in uplink.paths},
             self.outbox,
             keys,
             self.recipients or [BROKER],
@@ -147,6 +163,7 @@ class Daemon:
         self.field = Field(settings, self.conveyor, card_hasher(settings.state_dir), learned)
         for warning in self.field.judged.warnings:
             log.warning("%s", warning)
+        self.uplink.receipts.newest = self._centre_has
         self.conveyor.wake_uplink = self.uplink.wake
         self.conveyor.release_latch = self.field.release_latch
         self.conveyor.order = self.field.order
@@ -200,10 +217,10 @@ class Daemon:
         self.conveyor.start(self.writer)
         if self._opened is not None:
             self.conveyor.offer(self._opened)
-        aside = self.store.set_aside
-        if aside is not None:
-            log.error("the journal was damaged; it is kept as %s and a new one began", aside)
-        self.fault("gw-journal", aside is not None, f"damaged, set aside as {aside.name}" if aside else "")
+        self._journal_stays = trouble_at_start(self.store)
+        if self._journal_stays:
+            log.error("the journal: %s", self._journal_stays)
+        self.fault("gw-journal", bool(self._journal_stays), self._journal_stays)
         self.fault("gw-task", False, "")
         for problem in self.field.judged.problems:  # `check` refuses such a file; a daemon that does not start would lose every alarm
             log.error("%s", problem)
@@ -218,6 +235,8 @@ class Daemon:
             supervise("ticks", self.field.tick_on)
         supervise("door", self.door.run)
         supervise("clock", self._watch_clock)
+        supervise("trends", self._keep_trends)
+        supervise("event-key", Announcer(self.settings.state_dir, JournalWords(self.clock), self._seal).run)
         if self.wallets:
             supervise("certificates", self._watch_certificates)
         if CALENDAR_POINT in self.settings.points:
@@ -261,11 +280,13 @@ class Daemon:
 
     async def _stop(self) -> None:
         notify("STOPPING=1")
+        self.commands.summarise()
         await self.supervisor.stop()
         if self._vision is not None and self._vision.returncode is None:
             self._vision.terminate()
             await self._vision.wait()
         self.exporter.stop()
+        self.writer.submit(Batch(minutes=self.trends.flush()))
         self.reader.close()  # so that the writer is the last at the file, and SQLite folds its log into it
         try:
             await asyncio.get_running_loop().run_in_executor(None, self.writer.stop)
@@ -281,11 +302,12 @@ class Daemon:
 
     def _committed(self, done: list[tuple[Batch, list[Sealed]]]) -> None:
         self.conveyor.committed(done)
-        if self.store.set_aside is None and self._journal_fault and not self.writer.trouble:
+        if not self._journal_stays and self._journal_fault and not self.writer.trouble:
             self._journal_fault = False
             self.fault("gw-journal", False, "")
 
     _journal_fault = False
+    _journal_stays = ""  # why the journal's fault stands until the next start
 
     def _journal_refused(self, reason: str) -> None:
         if not self._journal_fault:
@@ -316,14 +338,35 @@ class Daemon:
         self.reader.reopen()
         assert store.set_aside is not None
         log.error("the journal was damaged (%s); it is kept as %s and a new one began", reason, store.set_aside)
-        self._journal_fault = True
-        self.fault("gw-journal", True, f"damaged, set aside as {store.set_aside.name}")
+        self._journal_stays = f"damaged, set aside as {store.set_aside.name}"
+        self.fault("gw-journal", True, self._journal_stays)
+
+    def _left_behind(self, text: str) -> None:
+        """A file set aside owes events that cannot be delivered from it."""
+        self._journal_stays = f"{self._journal_stays}; {text}" if self._journal_stays else text
+        log.error("the journal: %s", text)
+        self.fault("gw-journal", True, self._journal_stays)
+
+    def _outran(self, newest: Newest) -> None:
+        """A centre has other events than the journal: somebody put an older copy in its place. A new epoch has begun."""
+        self._journal_stays = OUTRUN.format(*newest)
+        log.error("the journal: %s", self._journal_stays)
+        self.fault("gw-journal", True, self._journal_stays)
+
+    def _centre_has(self, newest: Newest) -> None:
+        if newest > self._centre_newest:
+            self._centre_newest = newest
+            self.writer.heard(newest)
+
+    _centre_newest = Newest(0, 0, "")
 
     def _owed_from(self, row: int) -> None:
         """The journal owes more than it did, from this row on."""
-        known = self.outbox.overflow_row
-        self.outbox.overflow_row = row if known is None else min(known, row)
+        self.outbox.shelves.ask_from(row)
         self.conveyor.wake_uplink()
+
+    def _seal(self, draft: Draft) -> None:
+        self.writer.submit(Batch([draft]))
 
     def _act(self, command: Command) -> tuple[bool, str]:
         decision = self.conveyor.stimulate(command)
@@ -349,6 +392,15 @@ class Daemon:
                 self.fault(CERTIFICATE_POINT, bool(words) and not urgent, words)
                 self.fault(CERTIFICATE_URGENT_POINT, urgent, words)
             await asyncio.sleep(CERTIFICATE_LOOK_S)
+
+    async def _keep_trends(self) -> None:
+        """Ten minutes of the measured values are written together; a clock that was never set has no minutes."""
+        while True:
+            now = self.clock.now()
+            rows = self.trends.take(self.board.measured(), now.at_ms) if now.clock != "unknown" else []
+            if rows:
+                self.writer.submit(Batch(minutes=rows))
+            await asyncio.sleep(TREND_LOOK_S)
 
     async def _watch_calendar(self) -> None:
         """A calendar that runs out within 60 days is a fault; the alarm's own words name the day."""
@@ -400,14 +452,14 @@ class Daemon:
             self._vision_silent = silent
 
 
-def _dialler(settings: Settings, path: Path, keepalive_s: int, known: dict[str, Credentials]) -> MqttDialler:
+def _dialler(settings: Settings, path: Path, keepalive_s: int, known: dict[str, Credentials], signer: Signer) -> MqttDialler:
     """Opens the sessions of one path. Certificates and password are read for each session: what is put right counts without a restart."""
     scheme, _, host_port = path.url.partition("://")
     host, _, port = host_port.rpartition(":") if ":" in host_port and not host_port.endswith("]") else (host_port, "", "")
     address = Address(
         host=host.strip("[]"),
         port=int(port) if port else (8883 if scheme == "mqtts" else 1883),
-        client_id=f"{settings.site.site.id}-{settings.site.site.gateway}-{path.id}",
+        client_id=client_id(settings.site.site.id, settings.site.site.gateway, path.id, signer),
         v5=path.protocol == "5",
         keepalive_s=keepalive_s,
         username=path.username or None,

@@ -72,7 +72,15 @@ def order(house: House, asked: Asked, now: Now, ids: Ids, decision: Decision, te
 
 def command(house: House, command: Command, now: Now, ids: Ids, decision: Decision, tell: Tell, refused: str = "") -> None:
     """A person's command to an output. refused: why this person may not."""
-    asked = Asked(command.target[:48], command.value == "on", command.by, command.role, command.origin)
+    asked = Asked(
+        command.target[:48],
+        command.value == "on",
+        command.by,
+        command.role,
+        command.origin,
+        command_id=command.command_id,
+        second=command.second[:80],
+    )
     if command.value not in ("on", "off"):
         refused = refused or f'an output is switched "on" or "off", not "{command.value[:20]}"'
     if not refused:
@@ -134,6 +142,7 @@ def _output_draft(house: House, ended: Ended, now: Now, ids: Ids) -> Draft:
         },
         "status": "System",
     }
+    data |= {name: word for name, word in (("command_id", asked.command_id), ("second", asked.second)) if word}
     priority = Priority.FAULT if ended.result is Result.UNCONFIRMED else Priority.ROUTINE
     return _draft(EventClass.AUDIT, f"campus.output.{ended.result}", asked.output or "gateway", priority, data, now, ids)
 

@@ -17,7 +17,7 @@ def stopped(turn: Turn, asked: Command) -> str:
         return asked.refused
     kept = turn.house.marks.get(COMMANDS_MARK, {})
     if asked.command_id in kept:
-        return f"repeated: command {asked.command_id} was here before"
+        return asked.refused or f"repeated: command {asked.command_id} was here before"
     if not asked.refused or _may_come_again(asked, turn.now):
         turn.decision.marks[COMMANDS_MARK] = _with(kept, asked, turn.now)
         turn.decision.lasting = True

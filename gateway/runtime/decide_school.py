@@ -105,7 +105,7 @@ def _silence(turn: Turn, asked: Command, tell: Tell) -> str:
     if not loud:
         return f"no siren, strobe or buzzer{f' at {asked.target[:48]!r}' if asked.target else ''}: nothing to silence"
     for output in loud:
-        _ask(turn, Asked(output, False, asked.by, asked.role, asked.origin), tell)
+        _ask(turn, Asked(output, False, asked.by, asked.role, asked.origin, command_id=asked.command_id), tell)
     turn.decision.reply = f"silenced: {', '.join(loud)}"
     return ""
 

@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from gateway.config.settings import CREDENTIALS, Settings
 from gateway.core.errors import Permanent
-from gateway.runtime.keys import KeyRefused, keep_secret, read_secret
+from gateway.runtime.credentials import CertificateFiles, coming
+from gateway.runtime.keys import KeyRefused, keep_secret, read_secret, rename
 
 if TYPE_CHECKING:
     from gateway.config.site import Path as UplinkPath
@@ -74,6 +75,7 @@ class Enrolment:
 
     def installed(self) -> Installed | None:
         """The certificate in its place, None while there is none. Raises EnrolmentRefused when it cannot be read."""
+        self._finish()
         if not self._cert.exists():
             return None
         return Installed(self.name, self._cert, _certificate(self._cert).not_valid_after_utc)
@@ -83,6 +85,7 @@ class Enrolment:
 
         The key in use stays until the new certificate is installed.
         """
+        self._finish()
         file = self._next if renew else self._key
         made = not file.exists()
         try:
@@ -105,20 +108,35 @@ class Enrolment:
         return x509.CertificateSigningRequestBuilder().subject_name(subject).add_extension(names, False).sign(key, SHA256())
 
     def install(self, file: Path) -> Installed:
-        """Check a certificate as the broker will, and put it in its place, with its key. Raises EnrolmentRefused; then nothing changed."""
+        """Check a certificate as the broker will, and put it in its place, with its key. Raises EnrolmentRefused; then nothing changed.
+
+        It may be cut off at any moment: the certificate waits beside its place before the key changes, and until it is in its place
+        too whoever reads the pair takes it from there.
+        """
+        self._finish()
         found = _certificate(file)
         key = self._key_of(found, file)
         self._check_name(found, file)
         check_as_broker(self._ca, file, key)
         try:
-            new = self._cert.with_name(f"{self._cert.name}.new")
+            new = coming(self._cert)
             _keep_public(new, file.read_bytes())
             if key == self._next:
-                self._next.replace(self._key)  # for one moment the pair does not match: open sessions are not touched by that
-            new.replace(self._cert)
+                rename(self._next, self._key)
+            rename(new, self._cert)
         except OSError as error:
             raise EnrolmentRefused(f"{error.filename} cannot be written: {error.strerror}") from error
         return Installed(self.name, self._cert, found.not_valid_after_utc)
+
+    def _finish(self) -> None:
+        """Put a certificate in its place whose installation was cut off when its key was there already."""
+        new = coming(self._cert)
+        if CertificateFiles(self._ca, self._cert, self._key).shown() != new:
+            return
+        try:
+            rename(new, self._cert)
+        except OSError as error:
+            raise EnrolmentRefused(f"{error.filename or self._cert} cannot be written: {error.strerror}") from error
 
     def _key_of(self, found: x509.Certificate, file: Path) -> Path:
         public = _der(found.public_key())
@@ -131,6 +149,9 @@ class Enrolment:
         names = [str(attribute.value) for attribute in found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         if names != [self.name]:
             raise EnrolmentRefused(f"{file} is for {', '.join(names) or 'nobody'}; this gateway is {self.name}")
+        uris = _uris(found)
+        if uris and uris != [self._uri]:  # NATS knows its clients by this name
+            raise EnrolmentRefused(f"{file} names {', '.join(uris)}; this gateway is {self._uri}")
 
 
 def fingerprint(public: bytes) -> str:
@@ -205,6 +226,17 @@ def _certificate(file: Path) -> x509.Certificate:
         raise EnrolmentRefused(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise EnrolmentRefused(f"{file} is not a certificate in PEM") from error
+
+
+def _uris(found: x509.Certificate) -> list[str]:
+    """URIs among the further names of a certificate."""
+    try:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    except ValueError as error:
+        raise EnrolmentRefused("the further names in this certificate cannot be read") from error
+    return names.get_values_for_type(x509.UniformResourceIdentifier)
 
 
 def _der(public: object) -> bytes:

@@ -13,6 +13,16 @@ def test_credentials_are_escaped() -> None:
     assert with_credentials("rtsp://10.0.0.8:554/ch1", "admin:p@ss/w:rd\n") == "rtsp://admin:p%40ss%2Fw%3Ard@10.0.0.8:554/ch1"
 
 
+def test_a_camera_may_want_them_elsewhere() -> None:
+    url = "rtsp://10.0.0.8:554/user={user}&password={password}&channel=1"
+    assert with_credentials(url, "ad{password}min:p@s&{user}\n") == (
+        "rtsp://10.0.0.8:554/user=ad%7Bpassword%7Dmin&password=p%40s%26%7Buser%7D&channel=1"
+    )
+    assert redact(f"no {with_credentials(url, 'admin:p@s&s')}", "admin:p@s&s") == (
+        "no rtsp://10.0.0.8:554/user=admin&password=***&channel=1"
+    )
+
+
 @pytest.mark.parametrize("line", ["", "\n", "admin", ":secret"])
 def test_a_file_without_both_is_an_error_that_does_not_show_it(line: str) -> None:
     with pytest.raises(ValueError, match="user:password") as refused:

@@ -122,6 +122,32 @@ def test_another_key_another_name_another_purpose_no_certificate(here: Gateway, 
     assert not here.certificate.exists()
 
 
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        ("URI:campus:/sites/school-2/gateways/gw1", False),
+        ("URI:campus:/sites/school-1/gateways/gw1,URI:campus:/centres/police", False),
+        ("URI:campus:/sites/school-1/gateways/gw1", True),
+        ("DNS:gw1.example", True),
+        ("", True),
+    ],
+)
+def test_the_uri_names_this_gateway_too(here: Gateway, authority: Authority, tmp_path: Path, names: str, taken: bool) -> None:
+    """NATS knows a client by it. Other authorities may leave it out."""
+    here.enroll()
+    extensions, out = tmp_path / "extensions", tmp_path / "named.pem"
+    extensions.write_text(f"extendedKeyUsage=clientAuth\n{f'subjectAltName={names}' if names else ''}\n")
+    run(
+        "openssl", "x509", "-req", "-in", str(here.request), "-CA", str(authority.ca), "-CAkey", str(authority.home / "private" / "ca.key"),
+        "-days", "9", "-extfile", str(extensions), "-out", str(out),
+    )  # fmt: skip
+    if taken:
+        assert here.enroll("--install", str(out))["name"] == NAME
+    else:
+        assert "this gateway is campus:/sites/school-1/gateways/gw1" in here.refused("--install", str(out))
+    assert here.certificate.exists() is taken
+
+
 def test_a_key_that_others_can_read(here: Gateway) -> None:
     here.enroll()
     here.key.chmod(0o640)

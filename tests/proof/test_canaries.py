@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import http.client
+import json
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,7 +36,7 @@ PHONES = ("13912347701", "13912347702")
 CARD_NUMBER = 0xC3A95D17
 CARD = f"34 {((1 << 33) | (CARD_NUMBER << 1)) << 6:010x}"
 NAME = "王建国"  # no secret: it must be found, or the search is blind
-KEYS = ("event-key.pem", "card-key")
+KEYS = ("event-key.pem", "event-key.next.pem", "card-key")
 
 
 def field_text(camera: str) -> str:
@@ -100,7 +103,12 @@ def canaries(here: Rig) -> dict[str, set[bytes]]:
     found["reader key"] = _forms(bytes.fromhex(READER_KEY))
     found["card"] = {trace for size in (4, 8) for trace in traces_of(CARD_NUMBER, size)}
     found["card key"] = _forms((folder / "state" / "card-key").read_bytes())
-    for file in (folder / "state" / "event-key.pem", folder / "uplink.key"):
+    for file in (
+        folder / "state" / "event-key.pem",
+        folder / "state" / "event-key.next.pem",
+        folder / "uplink.key",
+        folder / "uplink.key.next",
+    ):
         key = load_pem_private_key(file.read_bytes(), None)
         secret = key.private_bytes_raw() if hasattr(key, "private_bytes_raw") else key.private_numbers().private_value.to_bytes(32, "big")  # type: ignore[union-attr]
         lines = [line.lower().encode() for line in file.read_text().splitlines() if not line.startswith("-")]
@@ -222,7 +230,10 @@ def through_good_and_bad(here: Rig, brokers: Brokers, authority: Authority) -> d
         here.post("/points/panic", {"press_ms": 300})
         said["whistle"] = command(here, "whistle", "blow", "departments", "--why", "canary", "--by", NAME)
         wait_for(lambda: any(event["type"] == "campus.alarm.escalated" for event in here.events()), "nobody reacts: the leader is told", 40)
+        said["new key"] = command(here, "enroll", "--new-event-key") + command(here, "enroll", "--use-new-event-key")
+        wait_for(lambda: any(event["type"] == "campus.key.announced" for event in here.events()), "the new key is announced")
         said |= pages(here)
+        said["door"] = at_the_door(here)
     finally:
         vision.kill()
     assert here.gateway.stop() == 0
@@ -244,6 +255,23 @@ def pages(here: Rig) -> dict[str, bytes]:
         shown[" ".join(words)] = command(here, *words)
     shown["export"] = command(here, "journal", "export") + command(here, "journal", "export", "--format", "csv")
     return shown
+
+
+def at_the_door(here: Rig) -> bytes:
+    """What the control socket answers to everything it knows, and to nonsense."""
+    asked: list[object] = [{"op": op} for op in ("status", "cards", "drills", "walk_tests", "whistles", "explain", "read", "nothing", "")]
+    asked += [{"op": "command", "command": "acknowledge", "target": "", "by": NAME}, {"op": 5}, [], "x", None]
+    said = b""
+    for request in asked:
+        with socket.socket(socket.AF_UNIX) as door:
+            door.settimeout(10)
+            door.connect(str(here.folder / "state" / "door.sock"))
+            door.sendall(json.dumps(request).encode() + b"\n")
+            door.shutdown(socket.SHUT_WR)
+            while part := door.recv(65536):
+                said += part
+    assert b'"ok"' in said
+    return said
 
 
 def wrong_authority(here: Rig, brokers: Brokers, authority: Authority) -> bytes:
@@ -302,14 +330,17 @@ def files_of(here: Rig) -> dict[str, bytes]:
 
 
 def _arguments(here: Rig, vision: Program) -> bytes:
-    """The command lines of our processes, which every user of the box may read."""
+    """Command lines of our processes, which every user of the box may read, and their environment, which their children inherit."""
     pids = {program.process.pid for program in (here.gateway, vision) if program.process is not None}
     said = b""
+    for pid in pids:
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        assert re.search(r"Max core file size +0 +0 ", limits), "a core dump would hold all of them"
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             if parent in pids or int(folder.name) in pids:
-                said += (folder / "cmdline").read_bytes() + b"\n"
+                said += b"\n".join((folder / name).read_bytes() for name in ("cmdline", "environ"))
         except (OSError, ValueError):
             continue  # it has ended
     assert b"gateway" in said

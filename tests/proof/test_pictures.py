@@ -15,6 +15,7 @@ import pytest
 
 from simulators.broker import Broker, free_port
 from tests.proof.rig import Program, Rig, rig, wait_for
+from tests.proof.test_commands import Centre
 from tests.real_parts import need
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -82,7 +83,12 @@ def command(here: Rig, *words: str) -> str:
 def test_a_press_keeps_the_picture_of_the_gate(tmp_path: Path) -> None:
     need("mosquitto", package="mosquitto")
     clip(tmp_path / "gate.mp4")
-    with Broker("mosquitto", dir=tmp_path / "broker") as broker, rig(tmp_path, broker.url, field_text(tmp_path / "gate.mp4")) as here:
+    may = ', may = ["take_snapshot"]'
+    with (
+        Broker("mosquitto", dir=tmp_path / "broker") as broker,
+        rig(tmp_path, broker.url, field_text(tmp_path / "gate.mp4"), key=may) as here,
+    ):
+        centre = Centre(here, broker, "3.1.1")
         wait_for(lambda: here.status().get("devices") == {"module": True}, "the module answers")
         vision = Program(
             tmp_path / "vision.log", "gateway", "vision", "--config", str(here.site), "--door", str(tmp_path / "state" / "door.sock")
@@ -95,13 +101,20 @@ def test_a_press_keeps_the_picture_of_the_gate(tmp_path: Path) -> None:
             assert "tells how it went" in command(here, "snapshot", "gate-camera", "--by", "张卫国")
             by_hand = evidence(here, "ready", 2)[1]["data"]
             assert (by_hand["by"], by_hand["cause"]) == ("张卫国", [])
+            assert taken(centre) == ["accepted", "done"]
+            assert len(here.journal("SELECT 1 FROM event WHERE type = 'campus.evidence.ready'")) == 3, "done when it is there"
         finally:
             vision.kill()
-        command(here, "snapshot", "gate-camera")
+        assert taken(centre) == ["accepted", "failed"], "nobody is there to take it"
         (failed,) = evidence(here, "failed")
         assert any(words in failed["data"]["reason"] for words in ("no picture within 5 s", "vision silent"))
-        assert len(list((tmp_path / "state" / "evidence").iterdir())) == 2
+        assert len(list((tmp_path / "state" / "evidence").iterdir())) == 3
         assert here.gateway.stop() == 0
+
+
+def taken(centre: Centre) -> list[str]:
+    """What the centre is told of a picture that it asks for."""
+    return [answer["result"] for answer in centre.says("take_snapshot", "gate-camera")[1]]
 
 
 def the_picture_is_there(here: Rig, ready: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import pytest
 from simulators.broker import Broker, free_port
 from simulators.centre.keys import make_key
 from tests.gateway.contract.published import message_problems, problems, validator
+from tests.proof.authority import run
 from tests.proof.rig import Rig, rig, wait_for
 from tests.proof.test_commands import Centre
 from tests.real_parts import need
@@ -107,7 +109,7 @@ def test_recorded_messages_fit_the_published_contract(tmp_path: Path) -> None:
     ):
         centre = Centre(here, broker, "5")
         wait_for(lambda: set(here.status().get("devices", {}).values()) == {True}, "the devices answer")
-        assert centre.says("take_snapshot", "gate-camera")[0] == 0  # nobody takes it: --no-vision
+        assert centre.says("take_snapshot", "gate-camera")[0] == 1, "nobody takes it: --no-vision"
         an_alarm(centre, record)
         a_door(here, centre, record)
         outputs(centre, record)
@@ -115,6 +117,8 @@ def test_recorded_messages_fit_the_published_contract(tmp_path: Path) -> None:
         departments(centre, record)
         faults(here, record)
         what_is_refused(centre, record)
+        run(sys.executable, "-m", "gateway", "enroll", "--config", str(here.site), "--new-event-key")
+        record.wait_for("key.announced")
         record.wait_for("evidence.failed")
         wait_for(lambda: any(tail == "telemetry" for tail, _, _ in record.below(ROOT)), "telemetry")
         wait_for(lambda: here.status()["outbox"]["depth"] == 0, "all is receipted")

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -20,10 +21,12 @@ import pytest
 from gateway.core.errors import LinkLost
 from gateway.runtime.credentials import CertificateFiles, Credentials
 from gateway.uplink.session import Address, MqttDialler
+from simulators.broker import Broker
 from tests.proof.authority import LOOPBACK, Authority, mosquitto, nats, pid_file, run
 from tests.proof.rig import Rig, rig, wait_for
 from tests.proof.test_broker_trouble import field_text, press, pressed, ready, whole
 from tests.proof.test_clock_jump import faketime_library
+from tests.real_parts import need
 
 pytestmark = [
     pytest.mark.slow,
@@ -186,6 +189,31 @@ def _greet(plain: socket.socket) -> None:
         peer.settimeout(WITHIN_S)
         peer.recv(65536)  # what is left unread would turn the end into a reset
         peer.sendall(b"220 welcome\r\n")
+
+
+@pytest.mark.parametrize("rudely", [False, True], ids=["end", "reset"])
+async def test_a_port_that_only_hangs_up(authority: Authority, school: Pair, rudely: bool) -> None:
+    with socket.create_server((LOOPBACK, 0)) as plain:
+        other = threading.Thread(target=_hang_up, args=(plain, rudely))
+        other.start()
+        assert "closes the connection at the TLS handshake" in await refusal(dialler(plain.getsockname()[1], authority, school))
+        other.join()
+
+
+def _hang_up(plain: socket.socket, rudely: bool) -> None:
+    with plain.accept()[0] as peer:
+        peer.settimeout(WITHIN_S)
+        peer.recv(65536)
+        if rudely:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # the end is a reset
+
+
+async def test_a_plain_port_of_a_real_broker(authority: Authority, school: Pair, tmp_path: Path) -> None:
+    """Once it hangs up, once it resets: what it has not read yet decides that. Either way the words name TLS."""
+    need("mosquitto", package="mosquitto")
+    with Broker("mosquitto", dir=tmp_path) as broker:
+        for _ in range(10):
+            assert "at the TLS handshake: is TLS spoken on this port?" in await refusal(dialler(broker.port, authority, school))
 
 
 # --- the whole daemon ---------------------------------------------------------------------------

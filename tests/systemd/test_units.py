@@ -78,6 +78,7 @@ def test_what_a_gateway_may_not_lose() -> None:
     for line in (
         "Type=notify",
         "WatchdogSec=10",
+        "LimitCORE=0",
         "Restart=always",
         "StartLimitIntervalSec=0",
         "UMask=0077",

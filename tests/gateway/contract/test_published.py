@@ -178,8 +178,26 @@ def test_what_the_journal_says_of_dropped_events_is_published() -> None:
     def say(name: str, zh: str, en: str, data: dict[str, Any]) -> Any:
         return name, {**data, "status": "System", "text": {"zh": zh, "en": en}}
 
-    said: Any = dropped(say, "access", [EVENT["id"]], "budget")
+    said: Any = dropped(say, "access", 1, [EVENT["id"]], "budget")
     assert data_problems("audit", *said) == []
+    said = dropped(say, "access", 5, [EVENT["id"]], "budget", {"epoch": EVENT["epoch"], "first": f"{1:020d}", "last": f"{9:020d}"})
+    assert data_problems("audit", *said) == []
+    said = dropped(say, "access", 5, [EVENT["id"]], "budget", {"epoch": "1", "first": "1", "last": "9"})
+    assert data_problems("audit", *said) != []
+
+
+def test_what_the_journal_says_of_removed_alarms_is_published() -> None:
+    said = {
+        "class": "alarm",
+        "count": 1,
+        "total": 3,
+        "ids": [EVENT["id"]],
+        "reason": "age",
+        "status": "System",
+        "text": {"zh": "一", "en": "a"},
+    }
+    assert data_problems("audit", "campus.journal.removed", said) == []
+    assert data_problems("audit", "campus.journal.removed", said | {"total": 0}) != []
 
 
 def test_what_is_reserved_is_not_said() -> None:
@@ -196,6 +214,23 @@ def changed(**members: Any) -> dict[str, Any]:
     return {**EVENT, **members}
 
 
+ASIDE = {"state": "shelved", "live": "normal", "recorded": 0}
+OUT = {"state": "out_of_service", "by": "王", "why": "repair"}
+
+
+def test_who_did_it_is_told() -> None:
+    by, aside = {"by": "王"}, {**ASIDE, "by": "王", "why": "repair"}
+    for word, more in (
+        ("acknowledged", by),
+        ("reset", by),
+        ("shelved", by | {"set_aside": aside}),
+        ("suppressed", {"set_aside": {**ASIDE, "state": "suppressed_by_design"}}),
+        ("out_of_service", by | {"set_aside": {**ASIDE, **OUT, "second": "李"}}),
+        ("cleared", {}),
+    ):
+        assert problems("event", changed(type=f"campus.alarm.{word}", data={**EVENT["data"], **more})) == []
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -207,8 +242,31 @@ def changed(**members: Any) -> dict[str, Any]:
         changed(data={**EVENT["data"], "state": "on fire"}),
         changed(data={name: value for name, value in EVENT["data"].items() if name != "text"}),
         {name: value for name, value in EVENT.items() if name != "epoch"},
+        changed(type="campus.alarm.acknowledged"),
+        changed(type="campus.fault.reset"),
+        changed(type="campus.alarm.shelved"),
+        changed(type="campus.alarm.suppressed"),
+        changed(type="campus.duty.out_of_service"),
+        changed(type="campus.fault.shelved", data={**EVENT["data"], "set_aside": ASIDE}),
+        changed(type="campus.alarm.out_of_service", data={**EVENT["data"], "set_aside": {**ASIDE, **OUT}}),
     ],
-    ids=["sequence", "hash", "early with place", "version", "time", "state", "no text", "no epoch"],
+    ids=[
+        "sequence",
+        "hash",
+        "early with place",
+        "version",
+        "time",
+        "state",
+        "no text",
+        "no epoch",
+        "acknowledged by nobody",
+        "reset by nobody",
+        "shelved how",
+        "suppressed how",
+        "out of service how",
+        "shelved by nobody",
+        "out of service by one person",
+    ],
 )
 def test_both_readers_refuse(wrong: dict[str, Any]) -> None:
     assert problems("event", wrong)

@@ -66,6 +66,15 @@ def test_a_refused_one_must_not_come_true_later() -> None:
     assert box.state("panic") is State.UNACK
 
 
+def test_what_was_found_before_is_told_of_one_that_was_here_too() -> None:
+    """A broker that keeps a command hands it out at each new session."""
+    box = Box()
+    press(box)
+    assert order(box, "a").ok
+    again = order(box, "a", refused="retained: a command is never retained")
+    assert [draft.data["reason"] for draft in again.drafts] == ["retained: a command is never retained"]
+
+
 def test_what_was_refused_before_is_on_record() -> None:
     box = Box()
     press(box)

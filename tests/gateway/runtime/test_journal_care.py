@@ -10,7 +10,7 @@ from gateway.config.plain import plain
 from gateway.config.site import Storage
 from gateway.journal.keeping import ORDER, Limit
 from gateway.runtime.clock import Clock
-from gateway.runtime.journal_care import JournalWords, limits_of
+from gateway.runtime.journal_care import JournalWords, limits_of, recall
 
 
 def test_limits_of_a_site_file() -> None:
@@ -28,3 +28,11 @@ def test_what_the_journal_says_of_itself() -> None:
     assert first.id < second.id
     assert (first.type, first.data["text"]["zh"]) == ("campus.journal.opened", "事件日志启用：旧日志损坏已封存")
     assert (second.subject, str(second.event_class), second.data["count"]) == ("gw-journal", "audit", 1)
+
+
+def test_what_an_event_tells_of_a_counter() -> None:
+    event = {"subject": "button", "type": "campus.alarm.repeated", "data": {"count": 7}}
+    assert recall(event) == ("button", {"counter": 7})
+    assert recall({**event, "data": {"count": "7"}}) is None
+    assert recall({**event, "type": "campus.alarm.reset"}) is None
+    assert recall({"type": "campus.alarm.activated", "subject": "button", "data": None}) is None
