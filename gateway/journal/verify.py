@@ -8,16 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.contract.canonical import canonical
 from gateway.contract.envelope import GENESIS_HASH, rfc3339
@@ -29,70 +25,18 @@ from gateway.journal.files import journal_files as journal_files
 from gateway.journal.files import open_readonly as open_readonly
 from gateway.journal.removed import ALARM, REMOVED
 from gateway.journal.rows import DAMAGE, PAGE, Gap, Row, as_text, check_busy, open_damaged, rows_of
+from gateway.journal.signatures import Keys as Keys
+from gateway.journal.signatures import Signatures
+from gateway.journal.signatures import public_key as public_key
+from gateway.journal.signatures import thumbprint as thumbprint
 from gateway.journal.store import EPOCH_NAME, EPOCH_ROWS, row_of
+from gateway.journal.verdict import Broken as Broken
+from gateway.journal.verdict import Span as Span
+from gateway.journal.verdict import Verdict as Verdict
 
 OPENED, CHECKPOINT, KEY_ANNOUNCED = "campus.journal.opened", "campus.journal.checkpoint", "campus.key.announced"
 
 Progress = Callable[[int], object]
-Keys = dict[str, Ed25519PublicKey]  # kid -> key
-
-
-@dataclass(slots=True)
-class Broken:
-    """The first link that does not hold. epoch, sequence: 0 and id: empty where the fault is not at one event.
-
-    last_good: sequence of the event before it that holds, 0 for none; None where the fault showed only when all were read. behind:
-    events behind it that are here, each with its own hash and signature; gaps: further links among them that do not hold.
-    """
-
-    file: str
-    epoch: int
-    sequence: int
-    id: str
-    text: str
-    last_good: int | None = None
-    behind: int = 0
-    gaps: int = 0
-
-    def __str__(self) -> str:
-        name = f", id {self.id}" if self.id else ""
-        at = f"epoch {self.epoch}, sequence {self.sequence}{name}: " if self.epoch else ""
-        return f"{self.file}: {at}{self.text}{'' if self.last_good is None else self._around()}"
-
-    def _around(self) -> str:
-        before = f"the last good one before it is sequence {self.last_good}" if self.last_good else "no good one is before it"
-        if not self.behind:
-            return f"; {before}, none can be read behind it"
-        chained = "which are all linked" if not self.gaps else f"with {self.gaps} further broken links"
-        return f"; {before}, {self.behind} good ones are behind it, {chained}"
-
-
-@dataclass(slots=True)
-class Span:
-    """One epoch as it was found: the first and last sequence, and the hash of the last."""
-
-    first: int
-    last: int
-    last_hash: str
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What was found in all files. carried: events of an earlier file, kept until they are received.
-
-    removed: class -> events that the journal removed, as stubs and the signed checkpoint tell. alarms: of these the alarms whose
-    stubs are here, by id.
-    """
-
-    events: int = 0
-    stubs: int = 0
-    carried: int = 0
-    checkpointed: int = 0
-    epochs: dict[int, Span] = field(default_factory=dict)
-    broken: list[Broken] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    removed: Counter[str] = field(default_factory=Counter)
-    alarms: list[str] = field(default_factory=list)
 
 
 def verify(state_dir: Path, keys: Keys, progress: Progress = lambda count: None) -> Verdict:
@@ -191,14 +135,13 @@ class _File:
     def __init__(self, name: str, db: sqlite3.Connection, keys: Keys, verdict: Verdict, progress: Progress, wrong: str, mark: int) -> None:
         self._name = name
         self._db = db
-        self._keys = keys
+        self._signatures = Signatures(keys)
         self._verdict = verdict
         self._progress = progress
         self._wrong = wrong  # with the file as a whole
         self._mark = mark
         self._reading = True
         self._broken: Broken | None = None
-        self._headers: dict[str, Ed25519PublicKey] = {}
         self._epoch = self._sequence = 0
         self._previous = GENESIS_HASH
         self._classes: dict[str, int] = {}
@@ -439,55 +382,19 @@ class _File:
             raise _Link("its body is not in canonical form")
         if wrong_numbers(row, event):
             raise _Link("it stands in the journal under another id or number than its own")
-        self._signature(event, body)
+        if wrong := self._signatures.wrong(event, body):
+            raise _Link(wrong)
         if column := wrong_column(row, event):
             raise _Link(f"its column {column} tells otherwise than its signed body")
         if self._new and row.row != row_of(row.epoch, row.sequence):
             raise _Link("it stands in another place than its number says")
-        if event["type"] == KEY_ANNOUNCED:
-            self._announced(event)
+        if event["type"] == KEY_ANNOUNCED and (wrong := self._signatures.announced(event)):
+            raise _Link(wrong)
         if row.row == self._checkpoint_row:
             self._told(event)
         if event["type"] == REMOVED and row.epoch in self._own:
             self._alarms_told = event["data"]["total"]
         return event
-
-    def _signature(self, event: dict[str, Any], body: bytes) -> None:
-        try:
-            header, empty, signature = event["signature"].split(".")
-            part = b',"signature":"' + event["signature"].encode() + b'"'
-            at = body.rindex(b',"source":')
-            mac = urlsafe_b64decode(signature + "==")
-        except (KeyError, AttributeError, ValueError):
-            raise _Link("it carries no signature") from None
-        if empty or not body.endswith(part, 0, at):
-            raise _Link("its signature is not a detached one in its place")
-        unsigned = body[: at - len(part)] + body[at:]
-        try:
-            self._key(header).verify(mac, header.encode() + b"." + urlsafe_b64encode(unsigned).rstrip(b"="))
-        except InvalidSignature:
-            raise _Link("its signature does not hold") from None
-
-    def _key(self, header: str) -> Ed25519PublicKey:
-        """The key that a JWS header names; most events have the same header."""
-        if header not in self._headers:
-            try:
-                said = json.loads(urlsafe_b64decode(header + "=="))
-                algorithm, kid = said["alg"], said["kid"]
-            except (ValueError, KeyError, TypeError):
-                raise _Link("the header of its signature cannot be read") from None
-            if algorithm != "EdDSA" or kid not in self._keys:
-                raise _Link(f"it is signed with key {kid!r}, which is not known here; give its public half with --key")
-            self._headers[header] = self._keys[kid]
-        return self._headers[header]
-
-    def _announced(self, event: dict[str, Any]) -> None:
-        """A new key counts from here on, because the old one signed for it."""
-        data = event["data"]
-        try:
-            self._keys[data["kid"]] = public_key(data["x"])
-        except (KeyError, TypeError, ValueError):
-            raise _Link("it announces a key that is none") from None
 
     def _told(self, event: dict[str, Any]) -> None:
         assert self._checkpoint is not None
@@ -572,14 +479,3 @@ def _made_ms(event_id: str) -> int:
         return int(event_id.replace("-", "")[:12], 16)
     except ValueError:
         return 0
-
-
-def public_key(x: str) -> Ed25519PublicKey:
-    """A key from its `x`, base64url of 32 bytes (RFC 8037). Raises ValueError."""
-    return Ed25519PublicKey.from_public_bytes(urlsafe_b64decode(x + "=="))
-
-
-def thumbprint(x: str) -> str:
-    """The kid of a key (RFC 7638, RFC 8037 appendix A.3)."""
-    text = json.dumps({"crv": "Ed25519", "kty": "OKP", "x": x}, separators=(",", ":"))
-    return urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

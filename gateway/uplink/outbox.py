@@ -14,14 +14,14 @@ What memory has no room for stays in the journal and is paged in (shelves.py).
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.uplink.lane import ALARM_CLASS as ALARM_CLASS
 from gateway.uplink.lane import Entry, Hold, Lane, Place, Queue
-from gateway.uplink.shelves import Shelf, Shelves
+from gateway.uplink.repeats import ALARM_REPEAT_CAP_S, REPEAT_CAP_S, Repeats
+from gateway.uplink.shelves import Shelves
 
 FOLLOWED = frozenset({ALARM_CLASS, "mode"})  # how far their news get is told: to linkage, and to a drill that waits for signatures
 BROKER = "broker"  # stands in as recipient where the site file names none: then a PUBACK ends delivery
@@ -36,12 +36,7 @@ SUSPECTED = 0xFF  # not a reason code: the broker says yes and ends the session;
 
 MAX_ENTRIES = 20_000  # alarms on a recipient's shelf: about 12 MB; a quarter of it for any other class
 BODIES_MOST = 2000  # with so many entries in memory, the bodies of further ones are left in the journal
-PROBES = 20  # a silent recipient gets so many repeats in each receipt timeout, alarms and all else counted apart: it is asked, not flooded
 EARLY_KEPT = 1000  # digests of early copies whose receipts may still come
-# A centre that answers has no more than this before it, alarms apart: else a backlog is sent again before it was read once
-AWAITED_MOST = 300
-REPEAT_CAP_S = 300.0
-ALARM_REPEAT_CAP_S = 30.0
 HOLD_FIRST_S = 30.0  # a refused topic is tried again after this long, then twice as long, up to the cap
 PROBE_AGAIN_S = 1.0  # after a probe of a suspected topic that was acknowledged
 QUOTA_FIRST_S = 2.0
@@ -76,21 +71,15 @@ class Outbox:
         dual: bool = False,
     ) -> None:
         self._window = window
-        self._receipt_timeout_s = receipt_timeout_s
         self._dual = dual
         self._entries: dict[int, Entry] = {}
         self._by_digest: dict[str, Entry] = {}
         self._queue = Queue()
-        self._due: list[tuple[float, int]] = []
-        self._awaited: dict[str, set[int]] = {}  # recipient -> rows that went out once and are not due again
-        self._heard_s: dict[str, float] = {}
-        self._answered_s: dict[str, float] = {}  # recipient -> when the newest of what it has receipted was sent
+        self._repeats = Repeats(receipt_timeout_s, self._entries)
         self.lanes = {name: Lane(name) for name in paths}
         self.shelves = Shelves(max_entries)
         self._early: dict[str, int] = {}  # event id -> row of its early copy
         self._early_digests: dict[str, str] = {}  # sha-256 -> event id, of early copies
-        self._postponed: set[int] = set()  # repeats that wait for a word of their recipient
-        self._probed: dict[Shelf, tuple[float, int]] = {}  # (since when, how many) repeats went to the silent
         self.counts = Counts()
         # the news of an event of class FOLLOWED has got further: see core.commands.Delivered
         self.heard: Callable[[str, str, str], None] = lambda event, step, by: None
@@ -161,8 +150,7 @@ class Outbox:
         entry = self._entries.pop(row, None)
         if entry is not None:
             self._by_digest.pop(entry.sha256, None)
-            self._await_no_more(row)
-            self._postponed.discard(row)
+            self._repeats.forget(row)
             self.shelves.take(entry, entry.owed)
             for lane in self.lanes.values():
                 lane.rejected.pop(row, None)
@@ -226,7 +214,7 @@ class Outbox:
             return None
         self.wake_due(now_s)
         owed = self._entries.__contains__
-        busy = self._centre_is_busy(now_s)
+        busy = self._repeats.busy(now_s)
         best: tuple[Place, str, bool, Queue] | None = None
         for queue in (lane.queue, self._queue):
             for name, here, head in queue.heads(owed, at_hand=at_hand):
@@ -256,17 +244,6 @@ class Outbox:
             entry.body = entry.body or body
             lane.queue.push(entry)
 
-    def _centre_is_busy(self, now_s: float) -> bool:
-        """A recipient that answers has as much before it as it should; one that is silent holds nothing up."""
-        return any(
-            len(rows) >= AWAITED_MOST and now_s - self._heard_s.get(name, -math.inf) < self._receipt_timeout_s
-            for name, rows in self._awaited.items()
-        )
-
-    def _await_no_more(self, row: int) -> None:
-        for rows in self._awaited.values():
-            rows.discard(row)
-
     def waits(self, lane: Lane, event_classes: Iterable[str], now_s: float) -> bool:
         """True when something of one of these classes could be published on this path now."""
         owed, wanted = self._entries.__contains__, set(event_classes)
@@ -286,40 +263,8 @@ class Outbox:
 
     def wake_due(self, now_s: float) -> None:
         """Put what falls due before the paths again."""
-        while self._due and self._due[0][0] <= now_s:
-            due_s, row = heapq.heappop(self._due)
-            entry = self._entries.get(row)
-            if entry is not None and entry.due_s == due_s:
-                if not self._may_repeat(entry, now_s):
-                    self._postponed.add(row)
-                    self._wait(entry, now_s + self._receipt_timeout_s)
-                    continue
-                self._postponed.discard(row)
-                entry.due_s = 0.0
-                self._await_no_more(row)
-                self._repeat(entry, now_s)
-
-    def _wait(self, entry: Entry, due_s: float) -> None:
-        entry.due_s = due_s
-        heapq.heappush(self._due, (due_s, entry.row))
-
-    def _may_repeat(self, entry: Entry, now_s: float) -> bool:
-        """Always where a receipt has come for something that was sent later: this one was passed over. Else a few at a time.
-
-        For a recipient that answers has it before it still, and does not read it sooner if it lies there twice; and on a slow line repeats
-        to the silent must leave room for the others.
-        """
-        if any(entry.sent_s < self._answered_s.get(name, -math.inf) for name in entry.owed):
-            return True
-        kind = ALARM_CLASS if entry.event_class == ALARM_CLASS else ""
-        for name in entry.owed:
-            since_s, count = self._probed.get((name, kind), (-math.inf, 0))
-            if now_s - since_s >= self._receipt_timeout_s:
-                since_s, count = now_s, 0
-            if count < PROBES:
-                self._probed[name, kind] = (since_s, count + 1)
-                return True
-        return False
+        for entry in self._repeats.due(now_s):
+            self._repeat(entry, now_s)
 
     def _repeat(self, entry: Entry, now_s: float) -> None:
         """No receipt came in time: again, on the other path where there is one."""
@@ -335,7 +280,7 @@ class Outbox:
 
     def next_due_s(self) -> float | None:
         """When something that waits now may be sent: a resend, or a probe of a refused topic."""
-        times = [self._due[0][0]] if self._due else []
+        times = [due_s for due_s in [self._repeats.next_s()] if due_s is not None]
         for lane in self.lanes.values():
             waiting = (lane.queue, self._queue)
             times += [h.until_s for name, h in lane.holds.items() if h.probe_row is None and any(queue.waits(name) for queue in waiting)]
@@ -396,7 +341,7 @@ class Outbox:
         for other in others[:1]:
             other.queue.push(entry)
         if not others and not entry.due_s:
-            self._wait(entry, now_s + (ALARM_REPEAT_CAP_S if entry.event_class == ALARM_CLASS else ROW_HOLD_S))
+            self._repeats.wait(entry, now_s + (ALARM_REPEAT_CAP_S if entry.event_class == ALARM_CLASS else ROW_HOLD_S))
 
     def suspect_row(self, lane: Lane, now_s: float) -> None:
         """The broker ended the session right after the one message that was in flight: after three times, others go before it."""
@@ -416,13 +361,7 @@ class Outbox:
             if code == NO_SUBSCRIBERS and not entry.unanswered:
                 for other in self._others(entry, lane):
                     other.queue.push(entry)
-            if not entry.unanswered and code != NO_SUBSCRIBERS:
-                for name in entry.owed:
-                    self._awaited.setdefault(name, set()).add(entry.row)
-            entry.unanswered += 1  # a broker that took nothing says nothing about the centre
-            wait_s = self._receipt_timeout_s * 2 ** min(entry.unanswered - 1, 10)
-            cap_s = ALARM_REPEAT_CAP_S if entry.event_class == ALARM_CLASS else REPEAT_CAP_S
-            self._wait(entry, now_s + min(wait_s, max(cap_s, self._receipt_timeout_s)))
+            self._repeats.acknowledged(entry, now_s, by_somebody=code != NO_SUBSCRIBERS)
         if entry.row > 0 and not any(other.has(entry.row) for other in self.lanes.values()):
             entry.body = None  # an early copy (row below 0) is in memory only
 
@@ -472,12 +411,7 @@ class Outbox:
 
     def heard_from(self, recipient: str, now_s: float) -> None:
         """A receipt of this recipient has come, whatever is in it."""
-        was_silent = now_s - self._heard_s.get(recipient, -math.inf) >= self._receipt_timeout_s
-        self._heard_s[recipient] = now_s
-        if was_silent:
-            for row in [row for row in self._postponed if recipient in self._entries[row].owed]:
-                self._postponed.discard(row)
-                self._wait(self._entries[row], now_s)
+        self._repeats.heard_from(recipient, now_s)
 
     def receipt(self, recipient: str, items: Iterable[tuple[str, str]], *, unusable: bool) -> tuple[list[Entry], list[str], list[str]]:
         """(settled, mismatching ids, ids whose digest is not held here) of one verified receipt."""
@@ -493,7 +427,7 @@ class Outbox:
                 settled.append(entry)
                 if entry.event_class in FOLLOWED and not entry.again:
                     self.heard(event_id, "unusable" if unusable else "received", recipient)
-                self._answered_s[recipient] = max(self._answered_s.get(recipient, -math.inf), entry.sent_s)
+                self._repeats.answered(entry, recipient)
                 self.settle(entry, recipient)
                 self._answered(entry)
                 if unusable:
@@ -515,7 +449,7 @@ class Outbox:
             entry.owed.discard(recipient)
             if entry.row in self._entries:
                 self.shelves.take(entry, [recipient])
-        self._awaited.get(recipient, set()).discard(entry.row)
+        self._repeats.settled(entry.row, recipient)
         if not entry.owed:
             self._remove(entry.row)
         elif entry.row > 0 and self.shelves.crowded(entry, inside=True):  # only those with a full shelf still owe it

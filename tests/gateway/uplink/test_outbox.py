@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.uplink.lane import Entry, Hold
-from gateway.uplink.outbox import AWAITED_MOST, PROBES, SUSPECTED, Outbox
+from gateway.uplink.outbox import SUSPECTED, Outbox
+from gateway.uplink.repeats import AWAITED_MOST, PROBES
 
 
 class Box(Outbox):
