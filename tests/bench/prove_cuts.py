@@ -23,6 +23,9 @@ from tests.proof.rig import wait_for
 SECTOR_BYTES = 512
 SYNC_TAKES_MS = 60  # so that many cuts fall between a write and its sync
 WAL = "journal.db-wal"
+FIRST_MOMENT_S = 1.0
+NEXT_MOMENT_S = 0.2
+FREEZES_MOST = 20
 
 Range = tuple[int, int]  # offset, bytes
 
@@ -122,6 +125,22 @@ class Watched:
         wait_for(lambda: set(states(self._process.pid)) == {"T"}, "strace stands still")
         wait_for(lambda: set(states(self._pid)) <= {"T", "t"}, "the gateway stands still")
         return self._log.read_text(errors="replace")
+
+    def freeze_unsynced(self, chance: random.Random) -> list[Range]:
+        """Stop the process at some moment at which something of its WAL is written and not synced; what. Empty where none was met."""
+        a_moment(chance, FIRST_MOMENT_S)
+        for _ in range(FREEZES_MOST):
+            if ranges := unsynced(self.freeze(), WAL):
+                return ranges
+            self._thaw()
+            a_moment(chance, NEXT_MOMENT_S)
+        self.freeze()
+        return []
+
+    def _thaw(self) -> None:
+        os.kill(self._process.pid, signal.SIGCONT)
+        os.kill(self._pid, signal.SIGCONT)
+        wait_for(lambda: set(states(self._pid)) - {"T", "t"}, "the gateway goes on")
 
     def end(self) -> None:
         """SIGKILL; it lets go of the process."""

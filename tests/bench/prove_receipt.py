@@ -12,8 +12,9 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -23,7 +24,7 @@ from tests.bench.parts import MissingPart, program
 from tests.bench.prove_account import BEGINS, Account, Told, settle
 from tests.bench.prove_effort import Effort
 from tests.bench.rig import Say
-from tests.proof.rig import Rig, rig, wait_for
+from tests.proof.rig import Program, Rig, free_port, rig, wait_for
 
 BAUD = 9600
 BUTTONS = tuple(f"panic-{number}" for number in range(1, 11))
@@ -33,6 +34,9 @@ PANIC_PERIOD_MS = 150  # two modules: half of the line
 SYNC_LATER_MS = 30
 LATEST_S = 30.0
 GAP_S = (2.0, 3.0)  # between rounds, so that they fall anywhere in the line's cycle
+CAMERAS = 2
+CAMERA_FPS = 25
+VISIT_S = 0.8  # the motion gate stays open for 1 s
 VISION_NICE = 10  # systemd/campus-vision.service
 SOURCE = Path(__file__).with_name("slow_sync.c")
 
@@ -40,7 +44,7 @@ SOURCE = Path(__file__).with_name("slow_sync.c")
 def receipt(effort: Effort, folder: Path, say: Say) -> Generator[Account, None, None]:
     """Rounds of ten presses at once."""
     busy, chance = os.cpu_count() or 1, effort.chance("receipt")
-    account = Account("ten presses at once", note=f"{BAUD} baud, each sync {SYNC_LATER_MS} ms later, {busy} busy processes beside")
+    account = Account("ten presses at once")
     folder.mkdir(parents=True)
     try:
         environment = {"LD_PRELOAD": str(slow_sync()), "SLOW_SYNC_MS": str(SYNC_LATER_MS)}
@@ -48,14 +52,22 @@ def receipt(effort: Effort, folder: Path, say: Say) -> Generator[Account, None, 
         account.skipped = str(none)
         yield account
         return
-    with Broker("nats", dir=folder / "broker") as broker, rig(folder, broker.url, line_text(), environment=environment) as here:
+    eyes = [free_port() for _ in range(CAMERAS)]
+    text = line_text() + "".join(camera_text(number, port) for number, port in enumerate(eyes))
+    with Broker("nats", dir=folder / "broker") as broker, rig(folder, broker.url, text, environment=environment) as here:
         wait_for(lambda: here.status().get("outbox", {}).get("depth") == 0, "the gateway is up and owes nothing", 60)
-        with _listening(broker.port) as heard, _busy(busy):
+        with _listening(broker.port) as heard, _vision(here, eyes), _busy(busy):
+            began_s, before = time.monotonic(), _inferences(here)
             for number in range(effort.presses):
                 wait_for(lambda: _all_at_rest(here), "the gateway has cleared every latch: before that a press is none")
                 time.sleep(chance.uniform(*GAP_S))
                 account.receipts_s += _ten(here, heard, account.caused)
                 say(f"{account.trouble}: {number + 1} of {effort.presses}, longest {max(account.receipts_s):.2f} s")
+            rate = (_inferences(here) - before) / (time.monotonic() - began_s)
+        account.note = (
+            f"{BAUD} baud, each sync {SYNC_LATER_MS} ms later; vision looked at {rate:.0f} pictures/s of {CAMERAS} cameras,"
+            f" {busy} busy processes of its rank beside it"
+        )
         settle(here, account.caused, Told(here, BUTTONS), account, say, LATEST_S)
     yield account
 
@@ -125,6 +137,46 @@ def _all_at_rest(here: Rig) -> bool:
 
 
 @contextlib.contextmanager
+def _vision(here: Rig, ports: Sequence[int]) -> Iterator[None]:
+    """The vision process, and cameras with a person who comes and goes, so that every picture is worth looking at."""
+    remotes = [free_port() for _ in ports]
+    programs = []
+    for port, remote in zip(ports, remotes, strict=True):
+        options = ("--port", str(port), "--path", "/gate", "--fps", str(CAMERA_FPS), "--http", str(remote))
+        programs.append(Program(here.folder / f"camera-{port}.log", "simulators", "camera", *options))
+    programs.append(Program(here.folder / "vision.log", "gateway", "vision", "--config", str(here.site)))
+    stop = threading.Event()
+    coming = threading.Thread(target=_come_and_go, args=(remotes, stop), name="visitors")
+    try:
+        for each in programs:
+            each.start()
+        coming.start()
+        wait_for(lambda: _inferences(here) > 0, "vision looks at pictures", 60)
+        yield
+    finally:
+        stop.set()
+        if coming.ident is not None:
+            coming.join()
+        for each in programs:
+            if each.process is not None and each.process.poll() is None:
+                each.kill()
+
+
+def _come_and_go(remotes: Sequence[int], stop: threading.Event) -> None:
+    there = False
+    while not stop.wait(VISIT_S):
+        there = not there
+        for remote in remotes:
+            with contextlib.suppress(OSError):  # the camera is not up yet
+                order = urllib.request.Request(f"http://127.0.0.1:{remote}/", json.dumps({"person": there}).encode(), method="POST")
+                urllib.request.urlopen(order, timeout=5).close()
+
+
+def _inferences(here: Rig) -> float:
+    return sum(here.metric("gw_inferences_total").values())
+
+
+@contextlib.contextmanager
 def _busy(count: int) -> Iterator[None]:
     """As many processes as there are cores that do nothing but compute, as low in rank as vision."""
     command = ["nice", "-n", str(VISION_NICE), sys.executable, "-c", "while True: pass"]
@@ -135,6 +187,20 @@ def _busy(count: int) -> Iterator[None]:
         for process in processes:
             process.kill()
             process.wait()
+
+
+def camera_text(number: int, port: int) -> str:
+    """A camera of which every picture is judged, as far as vision gets."""
+    return f"""
+[[cameras]]
+id = "camera-{number}"
+url = "rtsp://127.0.0.1:{port}/gate"
+place = "gate"
+analysed_fps = {CAMERA_FPS}
+[[cameras.zones]]
+id = "all"
+polygon = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
+"""
 
 
 def line_text() -> str:

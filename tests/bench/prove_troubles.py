@@ -18,7 +18,7 @@ import pytest
 from simulators.broker import Broker
 from tests.bench.parts import MissingPart, program
 from tests.bench.prove_account import Account, Pressing, Told, begun, settle
-from tests.bench.prove_cuts import WAL, CutDisk, Watched, a_moment, read_ranges, spoil, stand_still, unsynced
+from tests.bench.prove_cuts import WAL, CutDisk, Watched, a_moment, read_ranges, spoil, stand_still
 from tests.bench.prove_effort import Effort
 from tests.bench.prove_net import LOST_RATIO, lose, own_network
 from tests.bench.prove_peer import peer
@@ -116,8 +116,7 @@ def _frozen(here: Rig, disk: CutDisk, chance: random.Random, *, watched: bool) -
         return {}
     strace = Watched(pid, here.folder / "strace.log")
     try:
-        a_moment(chance, 1.5)
-        ranges = unsynced(strace.freeze(), WAL)
+        ranges = strace.freeze_unsynced(chance)
         disk.copy()
         return read_ranges(here.folder / "state" / WAL, ranges)
     finally:
