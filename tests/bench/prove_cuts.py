@@ -29,9 +29,9 @@ FREEZES_MOST = 20
 
 Range = tuple[int, int]  # offset, bytes
 
-_WRITE = re.compile(r"^(\d+) pwrite64\(\d+<([^>]*)>, .*?, (\d+), (\d+)[ )]")
-_SYNC = re.compile(r"^(\d+) f(?:data)?sync\(\d+<([^>]*)>(.*)$")
-_RESUMED = re.compile(r"^(\d+) <\.\.\. f(?:data)?sync resumed>(.*)$")
+_WRITE = re.compile(r"^(\d+) +pwrite64\(\d+<([^>]*)>, .*?, (\d+), (\d+)[ )]")
+_SYNC = re.compile(r"^(\d+) +f(?:data)?sync\(\d+<([^>]*)>(.*)$")
+_RESUMED = re.compile(r"^(\d+) +<\.\.\. f(?:data)?sync resumed>(.*)$")
 
 
 def unsynced(trace: str, name: str) -> list[Range]:

@@ -144,6 +144,7 @@ SYNC = "7 fdatasync(9</s/journal.db-wal>)          = 0 (DELAYED)"
     [
         ([WRITE.format(0, 32)], [(0, 32)]),
         ([WRITE.format(0, 32), SYNC], []),
+        ([WRITE.format(0, 32).replace("7 ", "7    ", 1)], [(0, 32)]),
         ([WRITE.format(0, 32), SYNC, WRITE.format(32, 24)], [(32, 24)]),
         ([WRITE.format(0, 32), SYNC.replace(")          = 0 (DELAYED)", " <unfinished ...>")], [(0, 32)]),
         (
