@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[2]
 PASSWORD = "open sesame"
 WITHIN_S = 60.0
+FORBIDDEN = ("Operation not permitted", "Permission denied", "Function not implemented")
 KEYS = ("event-key.pem", "uplink.key", "password")
 
 DROP_IN = """[Service]
@@ -170,6 +171,10 @@ class Box:
         command += [f"--bind-ro={ROOT}:/opt/repo", f"--bind-ro={sysconfig.get_paths()['purelib']}:/opt/packages"]
         machine = Leashed(command, self.log)
         try:
+            wait_for(lambda: self.status() or not machine.running, "the daemon in the container answers", WITHIN_S)
+            said = self.log.read_text(errors="replace")
+            if not machine.running and any(word in said for word in FORBIDDEN):
+                pytest.skip(f"this machine lets no container boot: {said.strip()[-300:]}")
             yield
         finally:
             machine.stop()  # nspawn kills the first process in it, and all others with that
@@ -183,7 +188,7 @@ class Box:
 
 def test_the_shipped_unit_with_all_its_keys_from_systemd(tmp_path: Path) -> None:
     if os.geteuid() != 0:
-        missing("a container needs root")
+        pytest.skip("a container needs root")
     try:
         find("mosquitto")
     except SimError as error:
