@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from gateway.uplink.lane import ALARM_CLASS, Entry
 from gateway.uplink.shelves import Shelf
 
-PROBES = 20  # a recipient gets so many repeats in each receipt timeout, alarms and all else counted apart, unless it passed them over
+ALARM_PROBES, PROBES = 100, 20  # repeats to a recipient in each receipt timeout, of alarms and of all else, unless it passed them over
 # A centre that answers has no more than this before it, alarms apart: else a backlog is sent again before it was read once
 AWAITED_MOST = 300
 REPEAT_CAP_S = 300.0
@@ -74,12 +74,12 @@ class Repeats:
         """
         if any(entry.sent_s < self._answered_s.get(name, -math.inf) for name in entry.owed):
             return True
-        kind = ALARM_CLASS if entry.event_class == ALARM_CLASS else ""
+        kind, most = (ALARM_CLASS, ALARM_PROBES) if entry.event_class == ALARM_CLASS else ("", PROBES)
         for name in entry.owed:
             since_s, count = self._probed.get((name, kind), (-math.inf, 0))
             if now_s - since_s >= self._timeout_s:
                 since_s, count = now_s, 0
-            if count < PROBES:
+            if count < most:
                 self._probed[name, kind] = (since_s, count + 1)
                 return True
         return False

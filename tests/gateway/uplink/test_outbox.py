@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.uplink.lane import Entry, Hold
 from gateway.uplink.outbox import SUSPECTED, Outbox
-from gateway.uplink.repeats import AWAITED_MOST, PROBES
+from gateway.uplink.repeats import ALARM_PROBES, AWAITED_MOST
 
 
 class Box(Outbox):
@@ -336,10 +336,10 @@ def test_a_new_alarm_goes_before_repeats_and_the_silent_are_asked_not_flooded() 
     assert pump(box, 10.0)[0] == 1000
     assert len(pump(box, 19.9)) == 0, "no more than a few in each receipt timeout"
     asked = pump(box, 20.0)
-    assert len(asked) == PROBES
+    assert len(asked) == ALARM_PROBES
     box.heard_from("bureau", 21.0)
     assert receipt(box, asked[0], "bureau") == [asked[0]]
-    assert len(pump(box, 21.0)) > 800, "it is back, and what went out before that one was lost: all of it goes out"
+    assert len(pump(box, 21.0)) > 600, "it is back, and what went out before that one was lost: all of it goes out"
 
 
 def test_a_busy_centre_gets_nothing_twice_before_it_has_read_it_once() -> None:
@@ -357,11 +357,11 @@ def test_a_busy_centre_gets_nothing_twice_before_it_has_read_it_once() -> None:
     box.offer(entry(3000))
     assert pump(box, 12.5)[0] == 3000
     box.answer(3000, 0, 12.5)
-    assert box.counts.resent <= PROBES, "in the order in which it was sent, it has come to the hundredth"
+    assert box.counts.resent <= ALARM_PROBES, "in the order in which it was sent, it has come to the hundredth"
     box.heard_from("police", 13.0)
     receipt(box, 3000)
     box.heard_from("police", 22.5)
-    assert len(pump(box, 22.5)) > 1800, "something newer was read: the rest was passed over"
+    assert len(pump(box, 22.5)) > 1600, "something newer was read: the rest was passed over"
 
 
 def test_one_message_that_the_broker_never_takes_holds_up_nothing_else() -> None:
