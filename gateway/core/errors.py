@@ -71,6 +71,10 @@ class JournalRefused(Retryable):
     """The journal could not commit (disk full, read-only, I/O error). Nothing accepted is dropped."""
 
 
+class JournalUnreadable(Retryable):
+    """The journal could not be read now (damaged, I/O error). What is in memory is not concerned."""
+
+
 class BadSignature(Permanent):
     """A receipt, command or event whose signature does not hold, or whose key is not trusted."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.core.delivery import Owed
+from gateway.core.errors import JournalUnreadable
 from gateway.journal.store import JOURNAL_NAME, OWED, row_of
 
 T = TypeVar("T")
@@ -58,12 +59,13 @@ class Reader:
         self._pool.shutdown(wait=True)
 
     async def _call(self, function: Callable[..., T], *args: object) -> T:
+        """Raises JournalUnreadable, whatever is wrong with the file: a damaged one may hold values of other types than were written."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.Error, OSError, ValueError, TypeError, AttributeError) as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 self.damaged(str(error))
-            raise
+            raise JournalUnreadable(f"{type(error).__name__}: {error}") from error
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:

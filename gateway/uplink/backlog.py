@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.core.delivery import History, Owed
+from gateway.core.errors import JournalUnreadable
 from gateway.uplink.lane import ALARM_CLASS, Entry
 from gateway.uplink.outbox import Outbox
 from gateway.uplink.receipts import Fault
@@ -63,8 +64,8 @@ class Backlog:
                 while await self._ask() or await self._page() or await self._replay_page():
                     self._wake()
                 self._fault(FAULT, False, "")
-            except Exception as error:  # noqa: BLE001 - whatever the journal says: delivery of what is in memory goes on
-                self._fault(FAULT, True, f"{type(error).__name__}: {error}")
+            except JournalUnreadable as error:  # delivery of what is in memory goes on
+                self._fault(FAULT, True, str(error))
                 await asyncio.sleep(AGAIN_S)
                 self._poked.set()
 

@@ -22,7 +22,17 @@ from gateway.contract.envelope import rfc3339
 from gateway.contract.jws import Signer
 from gateway.contract.topics import Topics
 from gateway.core.delivery import RECEIVED, Board, Channel, Dialler, History
-from gateway.core.errors import GatewayError, LinkLost, NoPuback, NotAllowed, PacketTooLarge, Redial, SubscriptionRefused, TakenOver
+from gateway.core.errors import (
+    GatewayError,
+    JournalUnreadable,
+    LinkLost,
+    NoPuback,
+    NotAllowed,
+    PacketTooLarge,
+    Redial,
+    SubscriptionRefused,
+    TakenOver,
+)
 from gateway.uplink.backlog import AGAIN_S, Backlog
 from gateway.uplink.commands import CommandDesk
 from gateway.uplink.lane import Entry
@@ -369,7 +379,7 @@ class Link:
             try:
                 bodies = await self._shared.history.bodies(rows)
                 failed = False
-            except Exception as error:  # noqa: BLE001 - whatever the journal says, this path goes on; it is asked again
+            except JournalUnreadable as error:  # this path goes on, and asks again
                 if not failed:
                     log.warning("the journal cannot be read, and is asked each second: %s", error)
                 await asyncio.sleep(AGAIN_S)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from gateway.contract.jws import TrustedKey
-from gateway.contract.receipt import Newest, read_receipt
+from gateway.contract.receipt import Newest, Receipt, read_receipt
 from gateway.core.delivery import RECEIVED, UNUSABLE, History, Settlement
-from gateway.core.errors import BadMessage, BadSignature
+from gateway.core.errors import BadMessage, BadSignature, JournalUnreadable
 from gateway.uplink.outbox import ALARM_CLASS, Outbox
 
 log = logging.getLogger(__name__)
@@ -73,22 +73,35 @@ class Receipts:
                 self._delivered(receipt.recipient, time.monotonic() - entry.cause_s)
         unused = [entry.id for entry in settled]
         if unknown:
-            found = await self._history.known(unknown)
-            digests = dict(receipt.items)
-            for event_id in unknown:
-                if event_id not in found or found[event_id][1] != digests[event_id]:
-                    wrong.append(event_id)
-                    continue
-                row = found[event_id][0]
-                if receipt.unusable and not unused and await self._owes(row, receipt.recipient):
-                    unused.append(event_id)
-                self.store(row, receipt.recipient, state)  # settled before, or not paged in yet
+            try:
+                strange, refused = await self._settle_unknown(receipt, unknown, state)
+            except JournalUnreadable as error:
+                log.warning("receipts of events that are not in memory are left out, the centre will be asked again: %s", error)
+            else:
+                wrong += strange
+                unused += refused
         for event_id in wrong[:3]:
             self._refuse(f"is for event {event_id[:48]}, which is not ours or has another sha-256")
         if receipt.unusable and unused:
             reason = f"cannot use event {unused[0]}: {receipt.reason}"
             self.unusable[receipt.recipient] = (time.monotonic() + UNUSABLE_HOLD_S, reason)
             self._fault(f"gw-centre-{receipt.recipient}", True, reason)
+
+    async def _settle_unknown(self, receipt: Receipt, unknown: list[str], state: int) -> tuple[list[str], list[str]]:
+        """Those settled before, or not paged in yet: (ids that are not ours, the first owed one that cannot be used)."""
+        found = await self._history.known(unknown)
+        digests = dict(receipt.items)
+        wrong: list[str] = []
+        unused: list[str] = []
+        for event_id in unknown:
+            if event_id not in found or found[event_id][1] != digests[event_id]:
+                wrong.append(event_id)
+                continue
+            row = found[event_id][0]
+            if receipt.unusable and not unused and await self._owes(row, receipt.recipient):
+                unused.append(event_id)
+            self.store(row, receipt.recipient, state)
+        return wrong, unused
 
     async def _owes(self, row: int, recipient: str) -> bool:
         """By the journal; what is not in memory."""

@@ -17,7 +17,7 @@ from gateway.contract.envelope import Sealed
 from gateway.contract.jws import TrustedKey
 from gateway.contract.receipt import Newest
 from gateway.core.delivery import RECEIVED, Settlement
-from gateway.core.errors import JournalRefused
+from gateway.core.errors import JournalRefused, JournalUnreadable
 from gateway.core.points import EventClass, Latch
 from gateway.journal import care as care_module
 from gateway.journal import store as store_module
@@ -167,7 +167,7 @@ async def test_a_reader_that_finds_the_damage_says_so(tmp_path: Path) -> None:
     (tmp_path / JOURNAL_NAME).write_bytes(content)
     reader = Reader(tmp_path)
     reader.damaged = writer.damaged
-    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+    with pytest.raises(JournalUnreadable, match="malformed"):
         await reader.bodies(list(range(1, 102)))
     writer.start()
     until(lambda: desk.replaced)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from gateway.core.delivery import RECEIVED, History, Settlement
+from gateway.core.errors import JournalUnreadable
 from gateway.core.points import EventClass
 from gateway.journal.reader import Reader
 from gateway.journal.store import Batch
@@ -63,7 +63,7 @@ async def test_a_reader_writes_nothing(tmp_path: Path) -> None:
     store, _ = open_at(tmp_path)
     reader = Reader(tmp_path)
     await reader.counts()
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with pytest.raises(JournalUnreadable, match="readonly"):
         await reader._call(lambda: reader._connection().execute("DELETE FROM event"))
     reader.close()
     store.close()

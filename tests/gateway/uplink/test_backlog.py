@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from gateway.core.delivery import Owed
+from gateway.core.errors import JournalUnreadable
 from gateway.core.points import EventClass
 from gateway.journal.reader import Reader
 from gateway.journal.store import Batch
@@ -111,7 +112,7 @@ async def test_a_journal_that_cannot_be_read_is_told_and_asked_again(tmp_path: P
         async def owed(self, after_row: int, limit: int, of: tuple[str, str] | None = None) -> list[Owed]:
             if self.failures:
                 self.failures -= 1
-                raise OSError("Input/output error")
+                raise JournalUnreadable("disk I/O error")
             return await super().owed(after_row, limit, of)
 
     rig = Rig(tmp_path, [EventClass.ALARM] * 3, max_entries=1200, reader=Broken)

@@ -10,7 +10,7 @@ import pytest
 from gateway.contract.envelope import Sealed
 from gateway.core.delivery import RECEIVED, UNUSABLE, Settlement
 from gateway.journal.reader import Reader
-from gateway.journal.store import Batch
+from gateway.journal.store import JOURNAL_NAME, Batch
 from gateway.uplink.lane import Entry
 from gateway.uplink.outbox import Outbox
 from gateway.uplink.receipts import Receipts
@@ -87,3 +87,19 @@ async def test_the_receipt_of_an_early_copy_may_come_after_the_sealed_event(desk
     stranger.id = early.id
     await desk.take(stranger)
     assert desk.receipts.bad == 1
+
+
+async def test_a_journal_that_cannot_be_read_ends_no_session(desk: Desk, tmp_path: Path) -> None:
+    """What is in memory is settled all the same; of the rest the centre signs again when it is repeated."""
+    first, second, _ = desk.events
+    here = entry(first.row)
+    here.id, here.sha256 = first.id, first.sha256
+    desk.box.offer(here)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / JOURNAL_NAME).write_bytes(b"no journal" * 1000)
+    reader = Reader(broken)
+    desk.receipts = Receipts(SOURCE, KEYS, desk.box, reader, desk._settle, desk._fault, lambda who, seconds: None)
+    assert await desk.take(first, second) == [(first.row, RECEIVED)]
+    assert desk.faults == [], "it is not a receipt to be doubted"
+    reader.close()
