@@ -24,7 +24,8 @@ from gateway.config.profile_frames import FramesProfile
 from gateway.config.profile_gpio import GpioProfile
 from gateway.config.profile_modbus import ModbusProfile
 from gateway.config.profile_osdp import OsdpProfile
-from gateway.config.roles import ROLES, SYSTEM_ROLES, AlarmDefault, Role
+from gateway.config.role import AlarmDefault, Role
+from gateway.config.roles import ROLES, SYSTEM_ROLES
 from gateway.config.site import Site
 from gateway.core.points import HIGHLY_MANAGED, Above, Below, Condition, Contact, OneOf, Press
 from gateway.rules.authority import MANAGED_OUT_MOST_S, MAY, OUT_OF_SERVICE_MOST_S, SHELVE_MOST_S, TECHNICIANS_ACTS, TECHNICIANS_CLASSES
@@ -79,6 +80,7 @@ TABLES = {
     "addressees of a whistle": "WhistleAddressee",
     "[[cameras]]": "Camera",
     "[[cameras.zones]]": "Zone",
+    "[[cameras.lines]]": "Line",
     "[hours]": "Hours",
     "[calendar]": "Calendar",
     "[calendar.arrival] and dismissal": "Windows",

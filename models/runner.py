@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ from models.picture import Fit, Letterbox
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Places = NDArray[np.intp]
 
 SELF_TEST_IOU = 0.6  # of a found box with the expected one
 SELF_TEST_SCORE = 0.12  # other processors round int8 differently: 0.05 is usual (source: vision study), the rest is margin
@@ -33,9 +35,20 @@ _ORT_ERRORS = tuple(
 )
 
 
+class Found(NamedTuple):
+    """What was found in one picture, best first.
+
+    boxes: (N, 4) xyxy in pixels of the picture; scores: (N,); kinds: (N,) places in `ModelInfo.kinds`.
+    """
+
+    boxes: Floats
+    scores: Floats
+    kinds: Places
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What runs: for logs, metrics and the page. Thresholds are scores 0..1 of this model only."""
+    """What runs: for logs, metrics and the page. Thresholds are scores 0..1 of this model only. kinds: person, vehicle."""
 
     id: str
     sha256: str
@@ -45,6 +58,7 @@ class ModelInfo:
     input_width_px: int
     start: float
     keep: float
+    kinds: tuple[str, ...] = ("person",)
 
 
 class Detector:
@@ -56,8 +70,8 @@ class Detector:
         self._session = session
         self._letterboxes: dict[tuple[int, int, int], tuple[Letterbox, Floats]] = {}
 
-    def detect(self, bgr: Bytes, *, input_width_px: int | None = None) -> tuple[Floats, Floats]:
-        """People in a picture (H, W, 3) uint8 BGR: boxes (N, 4) xyxy in its pixels, scores (N,) from `info.keep` up, best first.
+    def detect(self, bgr: Bytes, *, input_width_px: int | None = None) -> Found:
+        """People (and vehicles, where the model knows them) in a picture (H, W, 3) uint8 BGR, scores from `info.keep` up.
 
         Raises ModelRefused when the runtime fails, never gives "nobody" for a failure.
         """
@@ -71,7 +85,7 @@ class Detector:
             raise ModelRefused(f"model {self.info.id}: outputs {score.shape} and {reg.shape} do not suit {len(grid)} cells")
         boxes, scores = nanodet.decode(score[0], reg[0], grid, self.info.keep)
         chosen = nanodet.suppress(boxes, decoder.nms_iou)
-        return letterbox.fit.to_source(boxes[chosen]), scores[chosen]
+        return Found(letterbox.fit.to_source(boxes[chosen]), scores[chosen], np.zeros(len(chosen), np.intp))
 
     def _fitted(self, bgr: Bytes, width_px: int) -> tuple[Letterbox, Floats]:
         height, width = bgr.shape[:2]
@@ -129,7 +143,7 @@ def self_test(detector: Detector, folder: Path) -> None:
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is None:
             raise ModelRefused(f"{path}: the picture of the self-test cannot be read")
-        boxes, scores = detector.detect(picture.astype(np.uint8, copy=False), input_width_px=fixtures.input_width_px)
+        boxes, scores, _ = detector.detect(picture.astype(np.uint8, copy=False), input_width_px=fixtures.input_width_px)
         if not item.boxes and np.any(scores >= detector.info.start):
             raise ModelRefused(f"model {detector.info.id} fails its self-test: it sees a person in {item.file}, where nobody is")
         for *box, score in item.boxes:

@@ -76,7 +76,7 @@ def find_lacks(site: Site, out: Resolved) -> None:
         if boards or not lack.boarding:
             _look_for(lack, site, found, out)
     for i, camera in enumerate(site.cameras):
-        if not camera.zones and camera.place in site.places and ZONES not in site.places[camera.place].without:
+        if not camera.zones and not camera.lines and camera.place in site.places and ZONES not in site.places[camera.place].without:
             words = f"has no zones, so it detects nobody ({ZONES_TERM}): add one, or {_answer(ZONES)} at places.{camera.place}"
             out.warnings.append((("cameras", i), words))
     for name, place in site.places.items():
@@ -115,7 +115,7 @@ def _of_place(lack: Lack, place: str, found: Found) -> list[str]:
 def _misfit(answer: str, name: str, place: Place, site: Site, found: Found) -> Iterator[str]:
     """Why a place may not say that it is without this."""
     if answer == ZONES:
-        if all(camera.zones for camera in site.cameras if camera.place == name):
+        if all(camera.zones or camera.lines for camera in site.cameras if camera.place == name):
             yield "no camera of this place is without zones"
         return
     lacks = [lack for lack in LACKS if lack.name == answer]

@@ -18,8 +18,9 @@ from gateway.config.resolve_alarms import baseline, resolve_alarms, role_alarms,
 from gateway.config.resolve_doors import reader_points, resolve_doors
 from gateway.config.resolve_outputs import resolve_outputs
 from gateway.config.resolve_rules import resolve_rule_points, resolve_rules
-from gateway.config.roles import ROLES, SYSTEM_ROLES, Role
-from gateway.config.site import Device, GpioBus, PointSettings, SerialBus, Site
+from gateway.config.role import Role
+from gateway.config.roles import ROLES, SYSTEM_ROLES
+from gateway.config.site import Camera, Device, GpioBus, PointSettings, SerialBus, Site
 from gateway.config.toml_lines import KeyPath
 from gateway.core.doors import DoorSpec, PowerSpec
 from gateway.core.ids import CERTIFICATE_POINT, CERTIFICATE_URGENT_POINT, ID, SYSTEM_PREFIX
@@ -74,7 +75,7 @@ def resolve(site: Site, profiles: dict[str, Profile], known_profiles: frozenset[
     _check_general(site, out)
     _check_wires(site, profiles, known_profiles, out)
     devices = {device.id: device for device in site.devices}
-    cameras = {camera.id: {zone.id for zone in camera.zones} for camera in site.cameras}
+    cameras = {camera.id: camera for camera in site.cameras}
     for i, settings in enumerate([*site.points, *reader_points(site, profiles)]):
         role = ROLES.get(settings.role)
         if role is None:
@@ -189,10 +190,15 @@ def _check_general(site: Site, out: Resolved) -> None:
         elif "{password}" in camera.url and not camera.credentials_file:
             out.errors.append((("cameras", i, "credentials_file"), "is missing: url has a place for its {password}"))
         _check_place(("cameras", i, "place"), camera.place, site, out)
-        zones = [zone.id for zone in camera.zones]
-        for j, zone in enumerate(zones):
-            if zone in zones[:j]:
-                out.errors.append((("cameras", i, "zones", j, "id"), f'"{zone}" is used already in this camera'))
+        parts = [("zones", j, zone.id) for j, zone in enumerate(camera.zones)] + [
+            ("lines", j, line.id) for j, line in enumerate(camera.lines)
+        ]
+        for number, (kind, j, name) in enumerate(parts):
+            if name in [other for _, _, other in parts[:number]]:
+                out.errors.append((("cameras", i, kind, j, "id"), f'"{name}" is used already in this camera'))
+        if camera.least_fps is not None and camera.least_fps > camera.analysed_fps:
+            words = f"{camera.least_fps:g} a second is more than analysed_fps ({camera.analysed_fps:g}): it would never be reached"
+            out.errors.append((("cameras", i, "least_fps"), words))
 
 
 def _parts(url: str) -> tuple[str, str, str | None]:
@@ -290,7 +296,9 @@ def _wire_point(
         out.errors.append((("points", i, "signal"), unknown(f"a signal of {device.profile}", settings.signal, fitting or signals)))
         return
     if role.kinds == {"vision"}:
-        out.errors.append((("points", i, "role"), f"role {role.name} is seen by a camera; give `camera` and `zone`"))
+        out.errors.append(
+            (("points", i, "role"), f"role {role.name} is seen by a camera; give `camera` and `{'line' if role.line else 'zone'}`")
+        )
         return
     if signal.kind not in role.kinds:
         needed = " or ".join(_KIND_WORDS[kind] for kind in sorted(role.kinds))
@@ -298,6 +306,8 @@ def _wire_point(
         return
     if settings.dwell_s is not None:
         out.errors.append((("points", i, "dwell_s"), "is for the zone of a camera"))
+    if settings.direction is not None:
+        out.errors.append((("points", i, "direction"), "is for the line of a camera"))
     if settings.normally == "closed" and signal.kind != "contact":
         out.errors.append((("points", i, "normally"), f'is for contacts; "{settings.signal}" is {_KIND_WORDS[signal.kind]}'))
     loop = bool(getattr(signal, "current_loop", False))
@@ -349,25 +359,37 @@ def _not_kill_safe(i: int, signal: Offered, several: bool, out: Resolved) -> Non
         out.warnings.append((("points", i, "signal"), words))
 
 
-def _camera_point(i: int, settings: PointSettings, role: Role, cameras: dict[str, set[str]], site: Site, out: Resolved) -> None:
+def _camera_point(i: int, settings: PointSettings, role: Role, cameras: dict[str, Camera], site: Site, out: Resolved) -> None:
     if not _check_place(("points", i, "place"), settings.place, site, out):
         return
     assert settings.camera is not None
-    assert settings.zone is not None
+    part = settings.zone or settings.line
+    assert part is not None
+    kind = "zone" if settings.zone else "line"
     if "vision" not in role.kinds:
         out.errors.append((("points", i, "role"), f"role {role.name} is read from a device, not from a camera"))
     elif settings.camera not in cameras:
         out.errors.append((("points", i, "camera"), unknown("a camera of this file", settings.camera, cameras)))
-    elif settings.zone not in cameras[settings.camera]:
-        out.errors.append((("points", i, "zone"), unknown(f"a zone of camera {settings.camera}", settings.zone, cameras[settings.camera])))
+    elif role.line is not (kind == "line"):
+        out.errors.append((("points", i, kind), f"role {role.name} is about a {'line' if role.line else 'zone'} of its camera"))
+    elif part not in (names := _names(cameras[settings.camera], kind)):
+        out.errors.append((("points", i, kind), unknown(f"a {kind} of camera {settings.camera}", part, names)))
     else:
+        for name in ("direction",) if kind == "zone" else ("dwell_s",):
+            if getattr(settings, name) is not None:
+                out.errors.append((("points", i, name), f"is not for a {kind}"))
         for name in ("baseline", "rise_per_min", "stale_s", "stuck_h"):
             if getattr(settings, name) is not None:
                 out.errors.append((("points", i, name), "is for the signals of devices, not for what a camera sees"))
         alarms = role_alarms(i, settings, role, "vision", site, out)
-        kind, unit = ("measurement", "person") if "measurement" in role.kinds else ("vision", "")
-        out.points[settings.id] = _point(settings, role, kind, unit, alarms, site)
-        out.zones.setdefault((settings.camera, settings.zone), []).append(settings.id)
+        signal, unit = ("measurement", "person") if "measurement" in role.kinds else ("vision", "")
+        out.points[settings.id] = _point(settings, role, signal, unit, alarms, site)
+        out.zones.setdefault((settings.camera, part), []).append(settings.id)
+
+
+def _names(camera: Camera, kind: str) -> set[str]:
+    """Ids of its zones or lines."""
+    return {part.id for part in (camera.zones if kind == "zone" else camera.lines)}
 
 
 def _point(settings: PointSettings, role: Role, kind: str, unit: str, alarms: tuple[AlarmSpec, ...], site: Site) -> Point:

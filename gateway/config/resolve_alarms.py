@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from gateway.config.problems import unknown
 from gateway.config.profile import Offered
 from gateway.config.resolve_outputs import watch
-from gateway.config.roles import ROLES, SIGNAL_FAULT_DELAY_S, AlarmDefault, Role
+from gateway.config.role import AlarmDefault, Role
+from gateway.config.roles import ROLES, SIGNAL_FAULT_DELAY_S
 from gateway.config.site import PointSettings, Site, SuppressWhile
 from gateway.config.toml_lines import KeyPath
 from gateway.core.points import (

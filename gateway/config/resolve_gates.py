@@ -10,7 +10,8 @@ from gateway.config.hours import parse_spans
 from gateway.config.problems import unknown
 from gateway.config.resolve_linkage import free_rule_id
 from gateway.config.resolve_outputs import free_id, watch
-from gateway.config.roles import ROLES, SIGNAL_FAULT_DELAY_S, Role
+from gateway.config.role import Role
+from gateway.config.roles import ROLES, SIGNAL_FAULT_DELAY_S
 from gateway.config.roles_rules import RULE_ROLES, rule_point
 from gateway.config.site import Site
 from gateway.config.site_gates import AntiRam, ClosedCampus, Exit, Lane, Layer

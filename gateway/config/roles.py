@@ -7,83 +7,32 @@ contract. A site file may override limits and delays of a point, never whether a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from gateway.core.points import HIGHLY_MANAGED, Above, Boot, Condition, Contact, EventClass, NotGood, OneOf, Press, Text
-from gateway.core.school_days import Window
+from gateway.config.role import AlarmDefault, Role, words
+from gateway.config.roles_vision import VISION_ROLES
+from gateway.core.points import Above, Boot, Condition, Contact, EventClass, NotGood
 from gateway.core.wire import WireClass
 
-CROWD_PERSONS = 20.0  # in one zone; this project's own starting point, to be set by what the school's apron holds
-LOITERING_S = 120.0  # nobody who meets a child at the gate stays longer on the same spot
 SIGNAL_FAULT_DELAY_S = 2.0  # GB 16808: a loop fault is announced within 100 s; this only rides over one odd reading
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmDefault:
-    """Defaults of one alarm of a role."""
-
-    name: str
-    condition: Condition
-    alarm_class: str
-    text: Text
-    latching: bool = False
-    event_class: EventClass = EventClass.ALARM
-    on_delay_s: float = 0.0
-    off_delay_s: float = 0.0
-    urgency: str = "Immediate"
-    severity: str = "Severe"
-    certainty: str = "Observed"
-    outside_hours: bool = False
-    windows: frozenset[Window] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """Defaults of a role. kinds: which kinds of signal may play it. unit: what its limits are in.
-
-    boot: what the first reading after a restart means. moves: a value that stays the same for hours is worth a fault (`stuck_h`).
-    leaks: a part of its value is natural, and its limits may be meant above that (`baseline`).
-    dwell_s: how long a person must stay in the zone, 0 for the zone's own time (cameras only).
-    """
-
-    name: str
-    text: Text
-    kinds: frozenset[str]
-    wire_class: WireClass
-    period_s: float
-    alarms: tuple[AlarmDefault, ...] = ()
-    unit: str = ""
-    observe: EventClass | None = None
-    boot: Boot = Boot.ALARM
-    moves: bool = False
-    leaks: bool = False
-    dwell_s: float = 0.0
-    fixed: bool = field(default=False)  # latching and delays may not be changed by the site file
-
-
-def _t(zh: str, en: str) -> Text:
-    return Text(zh, en)
 
 
 _BUTTON = frozenset({"contact", "counter", "latched"})
 _CONTACT = frozenset({"contact", "latched"})
 _MEASURE = frozenset({"measurement"})
 _ENUM = frozenset({"enum", "contact"})
-_VISION = frozenset({"vision"})
 
 _ROLES = (
     Role(
         "panic_button",
-        _t("一键报警按钮", "one-key alarm button"),
+        words("一键报警按钮", "one-key alarm button"),
         _BUTTON,
         WireClass.PANIC,
         0.05,
         fixed=True,
-        alarms=(AlarmDefault("alarm", Contact(), "panic", _t("一键报警", "One-key alarm"), latching=True, severity="Extreme"),),
+        alarms=(AlarmDefault("alarm", Contact(), "panic", words("一键报警", "One-key alarm"), latching=True, severity="Extreme"),),
     ),
     Role(
         "bollard_impact",
-        _t("防冲撞设施撞击", "anti-ram impact sensor"),
+        words("防冲撞设施撞击", "anti-ram impact sensor"),
         _BUTTON,
         WireClass.PANIC,
         0.05,
@@ -93,17 +42,17 @@ _ROLES = (
                 "alarm",
                 Contact(),
                 "ram_impact",
-                _t("防冲撞设施受到撞击", "Anti-ram bollard hit"),
+                words("防冲撞设施受到撞击", "Anti-ram bollard hit"),
                 latching=True,
                 severity="Extreme",
                 certainty="Likely",
             ),
         ),
     ),
-    Role("bollard_position", _t("升降柱位置", "bollard position"), _ENUM, WireClass.STATE, 0.5, observe=EventClass.OBSERVATION),
+    Role("bollard_position", words("升降柱位置", "bollard position"), _ENUM, WireClass.STATE, 0.5, observe=EventClass.OBSERVATION),
     Role(
         "bollard_fault",
-        _t("防冲撞设施故障", "bollard fault"),
+        words("防冲撞设施故障", "bollard fault"),
         _CONTACT,
         WireClass.STATE,
         0.5,
@@ -112,7 +61,7 @@ _ROLES = (
                 "fault",
                 Contact(),
                 "fault",
-                _t("防冲撞设施故障", "Anti-ram bollard fault"),
+                words("防冲撞设施故障", "Anti-ram bollard fault"),
                 latching=True,
                 event_class=EventClass.FAULT,
                 urgency="Expected",
@@ -121,10 +70,10 @@ _ROLES = (
             ),
         ),
     ),
-    Role("barrier_position", _t("道闸状态", "vehicle barrier state"), _ENUM, WireClass.STATE, 0.5, observe=EventClass.OBSERVATION),
+    Role("barrier_position", words("道闸状态", "vehicle barrier state"), _ENUM, WireClass.STATE, 0.5, observe=EventClass.OBSERVATION),
     Role(
         "gas_concentration",
-        _t("可燃气体浓度", "combustible gas concentration"),
+        words("可燃气体浓度", "combustible gas concentration"),
         _MEASURE,
         WireClass.LIFE_SAFETY,
         1.0,
@@ -134,33 +83,33 @@ _ROLES = (
                 "level1",
                 Above(25.0, 2.0),
                 "gas_low",
-                _t("可燃气体低限报警", "Combustible gas, first level"),
+                words("可燃气体低限报警", "Combustible gas, first level"),
                 urgency="Expected",
                 severity="Moderate",
             ),
-            AlarmDefault("level2", Above(50.0, 2.0), "gas_high", _t("可燃气体高限报警", "Combustible gas, second level"), latching=True),
+            AlarmDefault("level2", Above(50.0, 2.0), "gas_high", words("可燃气体高限报警", "Combustible gas, second level"), latching=True),
         ),
     ),
     Role(
         "gas_alarm",
-        _t("燃气报警器", "gas alarm contact"),
+        words("燃气报警器", "gas alarm contact"),
         _CONTACT,
         WireClass.LIFE_SAFETY,
         0.5,
-        alarms=(AlarmDefault("alarm", Contact(), "gas_high", _t("燃气报警", "Gas alarm"), latching=True),),
+        alarms=(AlarmDefault("alarm", Contact(), "gas_high", words("燃气报警", "Gas alarm"), latching=True),),
     ),
     Role(
         "fire_alarm",
-        _t("火灾报警", "fire alarm"),
+        words("火灾报警", "fire alarm"),
         _CONTACT,
         WireClass.LIFE_SAFETY,
         0.5,
         fixed=True,
-        alarms=(AlarmDefault("alarm", Contact(), "fire", _t("火灾报警", "Fire alarm"), latching=True, severity="Extreme"),),
+        alarms=(AlarmDefault("alarm", Contact(), "fire", words("火灾报警", "Fire alarm"), latching=True, severity="Extreme"),),
     ),
     Role(
         "residual_current",
-        _t("剩余电流", "residual current"),
+        words("剩余电流", "residual current"),
         _MEASURE,
         WireClass.LIFE_SAFETY,
         1.0,
@@ -172,19 +121,19 @@ _ROLES = (
                 "level1",
                 Above(300.0, 20.0),
                 "electrical",
-                _t("剩余电流预警", "Residual current, warning"),
+                words("剩余电流预警", "Residual current, warning"),
                 on_delay_s=1.0,
                 urgency="Expected",
                 severity="Moderate",
             ),
             AlarmDefault(
-                "level2", Above(500.0, 20.0), "fire", _t("电气火灾报警：剩余电流", "Electrical fire: residual current"), latching=True
+                "level2", Above(500.0, 20.0), "fire", words("电气火灾报警：剩余电流", "Electrical fire: residual current"), latching=True
             ),
         ),
     ),
     Role(
         "cable_temperature",
-        _t("线缆温度", "cable temperature"),
+        words("线缆温度", "cable temperature"),
         _MEASURE,
         WireClass.LIFE_SAFETY,
         2.0,
@@ -195,60 +144,60 @@ _ROLES = (
                 "level1",
                 Above(70.0, 3.0),
                 "electrical",
-                _t("线缆温度预警", "Cable temperature, warning"),
+                words("线缆温度预警", "Cable temperature, warning"),
                 on_delay_s=2.0,
                 urgency="Expected",
                 severity="Moderate",
             ),
             AlarmDefault(
-                "level2", Above(90.0, 3.0), "fire", _t("电气火灾报警：线缆温度", "Electrical fire: cable temperature"), latching=True
+                "level2", Above(90.0, 3.0), "fire", words("电气火灾报警：线缆温度", "Electrical fire: cable temperature"), latching=True
             ),
         ),
     ),
     Role(
         "arc_fault",
-        _t("故障电弧", "arc fault"),
+        words("故障电弧", "arc fault"),
         _CONTACT,
         WireClass.LIFE_SAFETY,
         0.5,
-        alarms=(AlarmDefault("alarm", Contact(), "fire", _t("电气火灾报警：故障电弧", "Electrical fire: arc"), latching=True),),
+        alarms=(AlarmDefault("alarm", Contact(), "fire", words("电气火灾报警：故障电弧", "Electrical fire: arc"), latching=True),),
     ),
-    Role("door_contact", _t("门磁", "door contact"), _ENUM, WireClass.STATE, 0.25, observe=EventClass.ACCESS),
+    Role("door_contact", words("门磁", "door contact"), _ENUM, WireClass.STATE, 0.25, observe=EventClass.ACCESS),
     Role(
         "door_forced",
-        _t("门禁强行开启", "door forced"),
+        words("门禁强行开启", "door forced"),
         _BUTTON,
         WireClass.STATE,
         0.1,
-        alarms=(AlarmDefault("alarm", Contact(), "door", _t("门被强行打开", "Door forced open"), latching=True),),
+        alarms=(AlarmDefault("alarm", Contact(), "door", words("门被强行打开", "Door forced open"), latching=True),),
     ),
     Role(
         "door_held",
-        _t("门未关", "door held open"),
+        words("门未关", "door held open"),
         _CONTACT,
         WireClass.STATE,
         0.5,
         boot=Boot.STATE_IN_HOURS,
-        alarms=(AlarmDefault("alarm", Contact(), "door", _t("门长时间未关", "Door held open"), urgency="Expected", severity="Minor"),),
+        alarms=(AlarmDefault("alarm", Contact(), "door", words("门长时间未关", "Door held open"), urgency="Expected", severity="Minor"),),
     ),
     Role(
         "door_denied",
-        _t("门禁多次拒绝", "door refused again and again"),
+        words("门禁多次拒绝", "door refused again and again"),
         _CONTACT,
         WireClass.STATE,
         0.5,
         alarms=(
             AlarmDefault(
-                "alarm", Contact(), "door", _t("连续刷卡被拒", "Cards refused again and again"), urgency="Expected", severity="Minor"
+                "alarm", Contact(), "door", words("连续刷卡被拒", "Cards refused again and again"), urgency="Expected", severity="Minor"
             ),
         ),
     ),
-    Role("door_granted", _t("门禁放行信号", "access granted by a controller"), _CONTACT, WireClass.STATE, 0.1),
-    Role("request_to_exit", _t("出门按钮", "request to exit"), _CONTACT, WireClass.STATE, 0.1),
-    Role("card_reader", _t("读卡器", "card reader"), frozenset({"card"}), WireClass.STATE, 0.1),
+    Role("door_granted", words("门禁放行信号", "access granted by a controller"), _CONTACT, WireClass.STATE, 0.1),
+    Role("request_to_exit", words("出门按钮", "request to exit"), _CONTACT, WireClass.STATE, 0.1),
+    Role("card_reader", words("读卡器", "card reader"), frozenset({"card"}), WireClass.STATE, 0.1),
     Role(
         "loop_clear",
-        _t("地感线圈无车", "vehicle loop clear"),
+        words("地感线圈无车", "vehicle loop clear"),
         _CONTACT,
         WireClass.STATE,
         0.1,
@@ -256,15 +205,15 @@ _ROLES = (
     ),
     Role(
         "tamper",
-        _t("防拆", "tamper switch"),
+        words("防拆", "tamper switch"),
         _CONTACT,
         WireClass.STATE,
         0.25,
-        alarms=(AlarmDefault("alarm", Contact(), "tamper", _t("设备被拆动", "Tamper"), latching=True, severity="Moderate"),),
+        alarms=(AlarmDefault("alarm", Contact(), "tamper", words("设备被拆动", "Tamper"), latching=True, severity="Moderate"),),
     ),
     Role(
         "mains_fail",
-        _t("市电故障", "mains failure"),
+        words("市电故障", "mains failure"),
         _CONTACT,
         WireClass.STATE,
         1.0,
@@ -273,7 +222,7 @@ _ROLES = (
                 "fault",
                 Contact(),
                 "fault",
-                _t("市电中断", "Mains power lost"),
+                words("市电中断", "Mains power lost"),
                 latching=True,
                 event_class=EventClass.FAULT,
                 urgency="Expected",
@@ -284,7 +233,7 @@ _ROLES = (
     ),
     Role(
         "battery_low",
-        _t("电池电量低", "battery low"),
+        words("电池电量低", "battery low"),
         _CONTACT,
         WireClass.STATE,
         1.0,
@@ -293,7 +242,7 @@ _ROLES = (
                 "fault",
                 Contact(),
                 "fault",
-                _t("备用电池电量低", "Battery low"),
+                words("备用电池电量低", "Battery low"),
                 latching=True,
                 event_class=EventClass.FAULT,
                 urgency="Expected",
@@ -304,7 +253,7 @@ _ROLES = (
     ),
     Role(
         "fault_contact",
-        _t("故障信号", "fault contact"),
+        words("故障信号", "fault contact"),
         _CONTACT,
         WireClass.STATE,
         1.0,
@@ -313,7 +262,7 @@ _ROLES = (
                 "fault",
                 Contact(),
                 "fault",
-                _t("设备故障", "Device fault"),
+                words("设备故障", "Device fault"),
                 latching=True,
                 event_class=EventClass.FAULT,
                 urgency="Expected",
@@ -321,126 +270,19 @@ _ROLES = (
             ),
         ),
     ),
-    Role("device_state", _t("设备状态", "device state"), _ENUM, WireClass.STATE, 1.0, observe=EventClass.OBSERVATION),
-    Role("contact", _t("开关量", "plain contact"), _CONTACT, WireClass.STATE, 0.25, observe=EventClass.OBSERVATION),
+    Role("device_state", words("设备状态", "device state"), _ENUM, WireClass.STATE, 1.0, observe=EventClass.OBSERVATION),
+    Role("contact", words("开关量", "plain contact"), _CONTACT, WireClass.STATE, 0.25, observe=EventClass.OBSERVATION),
     Role(
         "measurement",
-        _t("模拟量", "plain measurement"),
+        words("模拟量", "plain measurement"),
         frozenset({"measurement", "counter", "enum", "text"}),
         WireClass.MEASUREMENT,
         1.0,
         moves=True,
     ),
-    Role(
-        "person_in_zone",
-        _t("区域有人", "person in zone"),
-        _VISION,
-        WireClass.STATE,
-        0.2,
-        alarms=(
-            AlarmDefault(
-                "alarm",
-                Contact(),
-                "person",
-                _t("区域内有人", "Person in zone"),
-                urgency="Expected",
-                severity="Minor",
-                certainty="Likely",
-                off_delay_s=3.0,
-            ),
-        ),
-    ),
-    Role(
-        "person_after_hours",
-        _t("非上课时段有人", "person after hours"),
-        _VISION,
-        WireClass.STATE,
-        0.2,
-        alarms=(
-            AlarmDefault(
-                "alarm",
-                Contact(),
-                "person",
-                _t("非上课时段校门有人", "Person at the gate after hours"),
-                urgency="Expected",
-                severity="Minor",
-                certainty="Likely",
-                off_delay_s=3.0,
-                outside_hours=True,
-            ),
-        ),
-    ),
-    Role(
-        "person_at_perimeter",
-        _t("周界有人", "person at the perimeter"),
-        _VISION,
-        WireClass.STATE,
-        0.2,
-        alarms=(
-            AlarmDefault(
-                "alarm",
-                Contact(),
-                "person",
-                _t("周界围墙有人", "Person at the perimeter"),
-                severity="Moderate",
-                certainty="Likely",
-                off_delay_s=3.0,
-                outside_hours=True,
-            ),
-        ),
-    ),
-    Role(
-        "loitering",
-        _t("徘徊滞留", "loitering"),
-        _VISION,
-        WireClass.STATE,
-        0.2,
-        dwell_s=LOITERING_S,
-        alarms=(
-            AlarmDefault(
-                "alarm",
-                Contact(),
-                "person",
-                _t("校门口有人徘徊滞留", "Person loitering at the gate"),
-                urgency="Expected",
-                severity="Moderate",
-                certainty="Likely",
-                off_delay_s=10.0,
-            ),
-        ),
-    ),
-    Role(
-        "person_near_water",
-        _t("水域有人", "person near water"),
-        _VISION,
-        WireClass.STATE,
-        0.2,
-        alarms=(AlarmDefault("alarm", Contact(), "person", _t("危险水域有人", "Person near water"), certainty="Likely", off_delay_s=3.0),),
-    ),
-    Role(
-        "crowd_count",
-        _t("校门口人数", "persons in the gate zone"),
-        frozenset({"vision", "measurement"}),
-        WireClass.STATE,
-        1.0,
-        alarms=(
-            AlarmDefault(
-                "level1",
-                Above(CROWD_PERSONS, 5.0),
-                "person",
-                _t("校门口学生聚集", "Crowd at the gate"),
-                urgency="Expected",
-                severity="Moderate",
-                certainty="Likely",
-                on_delay_s=10.0,
-                off_delay_s=30.0,
-                windows=frozenset({Window.ARRIVAL, Window.DISMISSAL}),
-            ),
-        ),
-    ),
 )
 
-ROLES: dict[str, Role] = {role.name: role for role in _ROLES}
+ROLES: dict[str, Role] = {role.name: role for role in (*_ROLES, *VISION_ROLES)}
 
 _FAULT = EventClass.FAULT
 _ACTIVE = Contact()
@@ -451,13 +293,13 @@ def _fault(name: str, zh: str, en: str, alarm_zh: str, alarm_en: str, on_delay_s
         "fault",
         condition,
         "fault",
-        _t(alarm_zh, alarm_en),
+        words(alarm_zh, alarm_en),
         event_class=_FAULT,
         urgency="Expected",
         severity="Moderate",
         on_delay_s=on_delay_s,
     )
-    return Role(name, _t(zh, en), frozenset({"contact"}), WireClass.DIAGNOSTICS, 1.0, alarms=(alarm,))
+    return Role(name, words(zh, en), frozenset({"contact"}), WireClass.DIAGNOSTICS, 1.0, alarms=(alarm,))
 
 
 PATH_FAULT_DELAY_S = 5.0  # a start, or a session that is opened again at once, is no fault; EN 50136-1 SP6 allows 20 s
@@ -484,5 +326,3 @@ SYSTEM_ROLES: dict[str, Role] = {
         _fault("output", "输出", "output", "输出未执行", "Output did not obey", SIGNAL_FAULT_DELAY_S, condition=NotGood()),
     )
 }
-
-__all__ = ["HIGHLY_MANAGED", "ROLES", "SYSTEM_ROLES", "AlarmDefault", "NotGood", "OneOf", "Press", "Role"]

@@ -5,7 +5,7 @@ Such a point is never read from a device; its rule tells it true or false, and i
 
 from __future__ import annotations
 
-from gateway.config.roles import AlarmDefault, Role
+from gateway.config.role import AlarmDefault, Role
 from gateway.core.points import AlarmSpec, Boot, Contact, EventClass, Point, Text
 from gateway.core.wire import WireClass
 

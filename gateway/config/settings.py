@@ -56,7 +56,7 @@ class Settings:
     """A site file that passed every check, with all defaults applied.
 
     points: every point of the site, those that `publish = "all"` makes and the gateway's own included.
-    wire: per device the points that its driver must read. zones: (camera, zone) -> point ids.
+    wire: per device the points that its driver must read. zones: (camera, zone or line) -> point ids.
     """
 
     file: FilePath

@@ -196,6 +196,8 @@ class PointSettings(Strict):
     signal: str | None = None
     camera: Id | None = None
     zone: Id | None = None
+    line: Id | None = Field(None, description="of a camera, in the place of a zone: who crosses it")
+    direction: Literal["in", "out"] | None = Field(None, description="of a line: only who crosses it so; both ways if left out")
     name: str = ""
     name_en: str = ""
     responsible: str = Field("", description="the person who answers for this point")
@@ -242,9 +244,11 @@ class PointSettings(Strict):
 
     @model_validator(mode="after")
     def one_source(self) -> PointSettings:
-        wire, eye = (self.device, self.signal), (self.camera, self.zone)
+        wire, eye = (self.device, self.signal), (self.camera, self.zone or self.line)
         if all(wire) == all(eye) or any(wire) == any(eye):
-            raise ValueError("a point has either `device` and `signal`, or `camera` and `zone`")
+            raise ValueError("a point has either `device` and `signal`, or `camera` and `zone` (or `line`)")
+        if self.zone and self.line:
+            raise ValueError("a point of a camera is about a `zone` or about a `line`, not both")
         return self
 
 
@@ -352,6 +356,20 @@ class Zone(Strict):
     dwell_s: float = Field(1.0, ge=0, le=3600, description="seconds that a person must stay before it counts")
 
 
+class Line(Strict):
+    """A line in a camera's view. Who crosses it from the left to the right, looking from `start` to `end`, goes in; the other way out."""
+
+    id: Id
+    start: Corner
+    end: Corner
+
+    @model_validator(mode="after")
+    def has_length(self) -> Line:
+        if self.start == self.end:
+            raise ValueError("start and end are the same place")
+        return self
+
+
 class Camera(Strict):
     """A camera stream used for detection (the sub-stream, please)."""
 
@@ -363,7 +381,14 @@ class Camera(Strict):
     place: Id
     credentials_file: str = Field("", description="file with one line user:password")
     analysed_fps: float = Field(5.0, gt=0, le=30)
+    least_fps: float | None = Field(
+        None, gt=0, le=30, description="fewer pictures a second than this judged are a fault; half of analysed_fps, at most 2, if left out"
+    )
     zones: list[Zone] = Field(default_factory=list)
+    lines: list[Line] = Field(default_factory=list)
+    masks: list[Annotated[list[Corner], Field(min_length=3)]] = Field(
+        default_factory=list, description="polygons that nobody may see: black in every picture and clip that is kept or shown"
+    )
 
 
 class Vision(Strict):

@@ -17,9 +17,9 @@ from gateway.config.site import Camera, PointSettings, Site
 from gateway.core.reading import Quality, Reading
 from gateway.vision import motion, presence, tracks, zones
 from gateway.vision.picture import to_bgr
+from models.runner import Found
 
 Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 class Seen(Protocol):
@@ -48,9 +48,9 @@ class Watch:
 
 
 class Eye:
-    """State of one camera. detect: BGR picture -> boxes (N, 4) xyxy in pixels, scores (N,). start, keep: scores of its model."""
+    """State of one camera. detect: BGR picture -> what is in it. start, keep: scores of its model."""
 
-    def __init__(self, camera: Camera, site: Site, detect: Callable[[Bytes], tuple[Floats, Floats]], start: float, keep: float) -> None:
+    def __init__(self, camera: Camera, site: Site, detect: Callable[[Bytes], Found], start: float, keep: float) -> None:
         self._zones = camera.zones
         self._watches = watches_of(camera, site)
         self._detect = detect
@@ -71,7 +71,7 @@ class Eye:
         self._gate, worth_it = motion.step(self._gate, picture.luma, at_s)
         if worth_it:
             self.looked += 1
-            boxes, scores = self._detect(to_bgr(picture.i420))
+            boxes, scores, _ = self._detect(to_bgr(picture.i420))
             self._tracks = tracks.step(self._tracks, boxes, scores, at_s, start=self._start, keep=self._keep)
         else:
             self.skipped += 1
@@ -114,12 +114,6 @@ def dwell_of(point: PointSettings, zone_s: float) -> float:
     return point.dwell_s if point.dwell_s is not None else ROLES[point.role].dwell_s or zone_s
 
 
-def points_of(camera: Camera, site: Site) -> dict[str, list[str]]:
-    """Zone id -> ids of the points that hang on it, for one camera."""
-    return {zone.id: [point.id for point in site.points if (point.camera, point.zone) == (camera.id, zone.id)] for zone in camera.zones}
-
-
 def blind_readings(camera: Camera, site: Site, reason: str, now_s: float) -> list[Reading]:
     """All points of a camera that cannot be judged: bad, never "nobody there"."""
-    points = [point for ids in points_of(camera, site).values() for point in ids]
-    return [Reading(point, None, Quality.BAD, reason, now_s) for point in points]
+    return [Reading(point.id, None, Quality.BAD, reason, now_s) for point in site.points if point.camera == camera.id]

@@ -57,7 +57,7 @@ def test_a_person_is_found_where_it_stands_in_pictures_of_any_shape(detector: De
     picture = np.full((height, width, 3), 128, np.uint8)
     left, top = width // 8, height - size - 10
     picture[top : top + size, left : left + size] = cv2.resize(photograph("astronaut.jpg"), (size, size), interpolation=cv2.INTER_AREA)
-    boxes, scores = detector.detect(picture)
+    boxes, scores, _ = detector.detect(picture)
     assert boxes.dtype == scores.dtype == np.float32
     assert scores[0] >= 0.5
     wanted = np.array([left + 10 * size / 512, top + 15 * size / 512, left + 365 * size / 512, top + size])
@@ -65,7 +65,7 @@ def test_a_person_is_found_where_it_stands_in_pictures_of_any_shape(detector: De
 
 
 def test_nobody_is_nobody(detector: Detector) -> None:
-    boxes, scores = detector.detect(np.full((360, 640, 3), 100, np.uint8))
+    boxes, scores, _ = detector.detect(np.full((360, 640, 3), 100, np.uint8))
     assert boxes.shape == (0, 4)
     assert scores.shape == (0,)
 

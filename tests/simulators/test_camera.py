@@ -55,7 +55,7 @@ def watch(url: str, until: Callable[[np.ndarray], bool], within_s: float = 15.0)
 def test_the_person_is_found_throughout_the_stay(detector: Detector, who: str) -> None:
     scene = Scene((640, 360))
     for _ in range(30):
-        boxes, scores = detector.detect(np.ascontiguousarray(scene.picture(Person(who), 1.0)[:, :, ::-1]))
+        boxes, scores, _ = detector.detect(np.ascontiguousarray(scene.picture(Person(who), 1.0)[:, :, ::-1]))
         assert scores[0] >= 0.6
         assert 200 < (boxes[0][0] + boxes[0][2]) / 2 < 440
         assert boxes[0][3] > 330

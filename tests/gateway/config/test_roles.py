@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.config.roles import HIGHLY_MANAGED, ROLES, SYSTEM_ROLES, Role
-from gateway.core.points import Above, Contact, EventClass
+from gateway.config.role import Role
+from gateway.config.roles import ROLES, SYSTEM_ROLES
+from gateway.core.points import HIGHLY_MANAGED, Above, Contact, EventClass
 from gateway.core.wire import WireClass
 
 EVERY = [*ROLES.values(), *SYSTEM_ROLES.values()]

@@ -11,6 +11,7 @@ from gateway.config.site import Site
 from gateway.core.errors import ModelRefused
 from gateway.core.reading import Quality, Reading
 from gateway.runtime.vision_eye import Eye, blind_readings
+from models.runner import Found
 
 SITE = Site.model_validate(
     {
@@ -66,11 +67,12 @@ class Scene:
         self.people: list[tuple[list[float], float]] = []
         self.eye = Eye(SITE.cameras[0], SITE, self._detect, 0.50, 0.35)
 
-    def _detect(self, bgr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _detect(self, bgr: np.ndarray) -> Found:
         assert bgr.shape == (360, 640, 3)
-        return (
+        return Found(
             np.array([box for box, _ in self.people], np.float32).reshape(-1, 4),
             np.array([score for _, score in self.people], np.float32),
+            np.zeros(len(self.people), np.intp),
         )
 
     def look(self, at_s: float, moving: bool = True) -> dict[str, Reading]:
