@@ -161,7 +161,12 @@ class Field:
             self._drivers[self._device_of[point]].say_again(point)  # a press that set it anew would look unchanged
             return
         log.warning("the latch of %s could not be cleared: %s; tried again", point, outcome.reason)
-        self._loop.call_later(CLEAR_AGAIN_S, self._clear, point, press)
+        self._loop.call_later(CLEAR_AGAIN_S, self._look_again, point)
+
+    def _look_again(self, point: str) -> None:
+        """Perhaps the answer alone was lost: what is set now may be a newer press, so it is read, told and kept before it is cleared."""
+        self._clearing.discard(point)
+        self._drivers[self._device_of[point]].say_again(point)
 
     # --- outputs --------------------------------------------------------------------------
 

@@ -65,8 +65,9 @@ def draft(ids: EventIds, event_class: str) -> Draft:
         "quality": "good",
         "cause": [],
     }
+    priority = Priority.URGENT if event_class == EventClass.ALARM else Priority.ROUTINE
     return Draft(
-        ids(at_ms), EventClass(event_class), f"campus.{event_class}.changed", "panic-gatehouse", Priority.ROUTINE, at_ms,
+        ids(at_ms), EventClass(event_class), f"campus.{event_class}.changed", "panic-gatehouse", priority, at_ms,
         time.monotonic(), "synchronised", data,
     )  # fmt: skip
 

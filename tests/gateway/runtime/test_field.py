@@ -1,4 +1,4 @@
-"""Orders for outputs: carried out write by write on a real wire, a sequence only in the time that its device allows."""
+"""Orders for outputs, write by write on a real wire, a sequence only in the time that its device allows; and latches that are cleared."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway.config.load import load_site
+from gateway.core.commands import LatchReleased
 from gateway.core.outputs import OutputDone, OutputOrder
 from gateway.runtime.conveyor import Conveyor
 from gateway.runtime.field import Field
@@ -53,17 +54,21 @@ class Heard:
 
     def __init__(self) -> None:
         self.done: list[OutputDone] = []
+        self.released: list[LatchReleased] = []
+        self.told: list[Any] = []
 
     def stimulate(self, stimulus: object) -> None:
         if isinstance(stimulus, OutputDone):
             self.done.append(stimulus)
+        elif isinstance(stimulus, LatchReleased):
+            self.released.append(stimulus)
 
     def push(self, readings: list[Any]) -> None:
-        pass
+        self.told += [reading.value for reading in readings if reading.point == "button"]
 
 
-def field_of(folder: Path, port: int, heard: Heard) -> Field:
-    (folder / "site.toml").write_text(SITE.replace("PORT", str(port)))
+def field_of(folder: Path, port: int, heard: Heard, text: str = SITE) -> Field:
+    (folder / "site.toml").write_text(text.replace("PORT", str(port)))
     return Field(load_site(folder / "site.toml"), cast("Conveyor", heard), lambda card: "", {})
 
 
@@ -94,3 +99,37 @@ async def test_a_sequence_that_has_taken_too_long_is_not_gone_on_with(tmp_path: 
             await until(lambda: heard.done)
     assert heard.done == [OutputDone("siren", 1, "set do1: the sequence has not come to its end within 10 s")]
     assert not [request for _, request in device.requests if request[0] == 5]
+
+
+class Latch(Device):
+    """Input 0 holds until it is cleared; the answer to the first clearing is lost, and at that moment somebody presses anew."""
+
+    clears = 0
+
+    def answer(self, unit: int, request: bytes) -> bytes | None:
+        body = super().answer(unit, request)
+        if request[0] != 5:
+            return body
+        self.inputs, self.clears = 0, self.clears + 1
+        if self.clears == 1:
+            self.inputs = 1
+            return None
+        return body
+
+
+async def test_a_press_after_a_clearing_whose_answer_was_lost_is_told_before_it_is_cleared(tmp_path: Path) -> None:
+    profiles = tmp_path / "profiles"
+    profiles.mkdir()
+    (profiles / "latch-module.toml").write_text((Path(__file__).parents[2] / "proof" / "profiles" / "latch-module.toml").read_text())
+    heard, latch = Heard(), Latch(inputs=1)
+    with tcp_wire(Units({1: latch})) as wire:
+        text = SITE.replace("advantech-adam-6060", "latch-module").replace('"di1"', '"di1_latched"').partition("[[outputs]]")[0]
+        field = field_of(tmp_path, wire.port, heard, text.replace("schema = 1", 'schema = 1\nprofile_dirs = ["profiles"]'))
+        async with running(field.lines["io"]):
+            await until(lambda: heard.told)
+            field.release_latch("button", 1)
+            await until(lambda: latch.clears == 1 and len(heard.told) == 2)
+            assert (heard.told, latch.clears, heard.released) == ([True, True], 1, []), "read anew, and not cleared yet"
+            field.release_latch("button", 2)
+            await until(lambda: heard.told[-1] is False)
+    assert (latch.clears, heard.released) == (2, [LatchReleased("button", 2)])
