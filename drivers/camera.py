@@ -18,9 +18,10 @@ from contextlib import suppress
 
 from drivers.camera_address import redact
 from drivers.camera_memory import Frame, FrameMemory
+from drivers.camera_ring import PacketRing
 from gateway.config.site import Camera as CameraSettings
 
-BLIND_S = 5.0  # without a fresh picture for so long the camera is blind
+BLIND_S = 4.5  # without a fresh picture for so long the camera is blind: told within 5 s
 LATE_S = 2.0  # a picture taken longer ago is not sight
 HUNG_S = 8.0  # a child without any sign of life: longer than the 3 s to open and the 6 s of a stalled read
 RESPAWN_S = 1.0
@@ -38,6 +39,7 @@ class Camera:
         self._seen_s = now()  # a camera that has just been switched on gets BLIND_S too
         self._reason = "no picture yet"
         self._child: asyncio.subprocess.Process | None = None
+        self.ring: PacketRing | None = None  # the last packets as they came, while it runs; outlives the child
 
     @property
     def child_pid(self) -> int | None:
@@ -48,15 +50,15 @@ class Camera:
         """Why there is no sight; empty while there is. now_s: monotonic seconds."""
         if now_s - self._seen_s < BLIND_S:
             return ""
-        return f"no picture for {BLIND_S:.0f} s: {self._reason or 'the camera sends nothing'}"
+        return f"no picture for {BLIND_S:g} s: {self._reason or 'the camera sends nothing'}"
 
     async def run(self, send: Callable[[Frame], None]) -> None:
         """Calls `send` with each new picture that is fresh. Ends only by being cancelled; the child is killed then."""
-        memory = FrameMemory.create()
+        memory, self.ring = FrameMemory.create(), PacketRing.create()
         try:
             while True:
                 try:
-                    self._child = await self._spawn(memory)
+                    self._child = await self._spawn(memory, self.ring)
                 except OSError as error:
                     self._lost(f"the decoder cannot be started: {error}")
                 else:
@@ -68,17 +70,20 @@ class Camera:
                         await asyncio.shield(self._child.wait())
                 await asyncio.sleep(RESPAWN_S)
         finally:
+            ring, self.ring = self.ring, None
             memory.close()
+            ring.close()
 
-    async def _spawn(self, memory: FrameMemory) -> asyncio.subprocess.Process:
+    async def _spawn(self, memory: FrameMemory, ring: PacketRing) -> asyncio.subprocess.Process:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "drivers.camera_child",
             str(memory.fd),
+            str(ring.fd),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            pass_fds=(memory.fd,),
+            pass_fds=(memory.fd, ring.fd),
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         assert child.stdin is not None

@@ -1,4 +1,4 @@
-"""One camera's decoder, a process of its own: `python -m drivers.camera_child MEMORY_FD`.
+"""One camera's decoder, a process of its own: `python -m drivers.camera_child MEMORY_FD RING_FD`.
 
 The parent writes one JSON line to its standard input: {"url", "credentials_file", "analysed_fps"}. Pictures go
 to the shared memory; for each there is a line "frame" on standard output, for all else one JSON line:
@@ -27,10 +27,15 @@ import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from drivers.camera_address import redact, with_credentials
 from drivers.camera_clock import Pace, StreamClock
 from drivers.camera_memory import MAX_PIXELS, FrameMemory
+from drivers.camera_ring import PacketRing, kept
+from drivers.camera_still import Stillness
+
+Bytes = NDArray[np.uint8]
 
 OPEN_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 3.0  # libav ends a stalled read after twice this time
@@ -45,12 +50,12 @@ class StreamEnded(Exception):
 
 
 def main(argv: list[str]) -> int:
-    """Runs until it is killed. argv: the descriptor of the shared memory."""
+    """Runs until it is killed. argv: the descriptors of the shared memory and of the ring of packets."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     sys.excepthook = _redacted_hook
     av.logging.set_level(av.logging.PANIC)  # libav's own messages hold whole addresses
-    memory = FrameMemory(int(argv[0]))
+    memory, ring = FrameMemory(int(argv[0])), PacketRing(int(argv[1]))
     settings = json.loads(sys.stdin.readline())
     os.set_blocking(sys.stdout.fileno(), False)  # a parent that is slow loses notices, never holds up the stream
     while True:
@@ -60,7 +65,7 @@ def main(argv: list[str]) -> int:
                 credentials = _secret(Path(settings["credentials_file"]))
             url = with_credentials(settings["url"], credentials) if credentials else settings["url"]
             _tell({"state": "opening"})
-            _watch(url, float(settings["analysed_fps"]), memory)
+            _watch(url, float(settings["analysed_fps"]), memory, ring)
         except (OSError, ValueError, av.error.FFmpegError, StreamEnded) as error:
             _tell({"state": "lost", "reason": redact(_words(error), credentials)})
         time.sleep(AGAIN_S)
@@ -74,11 +79,11 @@ def _secret(file: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _watch(url: str, analysed_fps: float, memory: FrameMemory) -> None:
+def _watch(url: str, analysed_fps: float, memory: FrameMemory, ring: PacketRing) -> None:
     """Decodes until the stream fails. Every picture is decoded, but only `analysed_fps` of them a second are handed on."""
     scheme = url.split("://", 1)[0]
     rtsp = scheme in ("rtsp", "rtsps")
-    clock, pace = StreamClock(), Pace(analysed_fps)
+    clock, pace, still = StreamClock(), Pace(analysed_fps), Stillness()
     with av.open(url, options=_RTSP_OPTIONS if rtsp else {}, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S)) as container:
         if not container.streams.video:
             raise StreamEnded("the stream holds no video")
@@ -86,7 +91,8 @@ def _watch(url: str, analysed_fps: float, memory: FrameMemory) -> None:
         stream.codec_context.thread_count = 1
         _tell({"state": "open"})
         began_s = time.monotonic()
-        for frame in _pictures(container.demux(stream)):
+        packets = kept(container.demux(stream), stream.codec_context, ring, stamped=rtsp or scheme == "file")
+        for frame in _pictures(packets):
             if scheme == "file" and frame.pts is not None:  # a file plays at its own speed, not at the decoder's
                 time.sleep(max(0.0, began_s + frame.time - time.monotonic()))
             if rtsp and frame.pts is None:
@@ -94,8 +100,10 @@ def _watch(url: str, analysed_fps: float, memory: FrameMemory) -> None:
             arrival_s = time.monotonic()
             stamp_s = frame.time if rtsp else arrival_s  # MJPEG over HTTP has no true stamps
             captured_s = clock.captured_s(stamp_s, arrival_s)
+            if frame.key_frame:
+                still.key(_luma(frame), stamp_s)
             if (clock.settled or not rtsp) and pace.due(stamp_s):
-                _hand_on(frame, captured_s, stamp_s, memory)
+                _hand_on(frame, captured_s, stamp_s, still.picture(_luma(frame), stamp_s), memory)
     raise StreamEnded("the stream ended")
 
 
@@ -110,17 +118,29 @@ def _pictures(packets: Iterator[Packet[VideoStream]]) -> Iterator[VideoFrame]:
             if damaged >= DAMAGED_IN_A_ROW:
                 raise
             continue
-        damaged = 0
-        yield from pictures
+        whole = [picture for picture in pictures if not picture.is_corrupt]  # concealment shows what nobody saw
+        damaged = damaged + 1 if pictures and not whole else 0
+        if damaged >= DAMAGED_IN_A_ROW:
+            raise StreamEnded("the stream is damaged")
+        yield from whole
 
 
-def _hand_on(frame: VideoFrame, captured_s: float, stamp_s: float, memory: FrameMemory) -> None:
+def _luma(frame: VideoFrame) -> Bytes:
+    """Brightness (H, W) without a copy; valid while the frame lives. All formats of cameras hold it as their first plane."""
+    plane = frame.planes[0]
+    if plane.line_size < frame.width:  # none that a camera sends
+        return np.zeros((0, 0), np.uint8)
+    rows: Bytes = np.frombuffer(memoryview(plane), np.uint8)[: plane.line_size * frame.height].reshape(frame.height, plane.line_size)
+    return rows[:, : frame.width]
+
+
+def _hand_on(frame: VideoFrame, captured_s: float, stamp_s: float, repeats_s: float, memory: FrameMemory) -> None:
     width, height = frame.width, frame.height
     shrink = min(1.0, math.sqrt(MAX_PIXELS / (width * height)))
     width, height = int(width * shrink) & ~1, int(height * shrink) & ~1
     if frame.format.name != "yuv420p" or (width, height) != (frame.width, frame.height):
         frame = frame.reformat(width=width, height=height, format="yuv420p")
-    memory.write(frame.to_ndarray().astype(np.uint8, copy=False), width, height, captured_s, stamp_s)
+    memory.write(frame.to_ndarray().astype(np.uint8, copy=False), width, height, captured_s, stamp_s, repeats_s)
     _say(b"frame\n")
 
 

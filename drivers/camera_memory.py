@@ -2,7 +2,8 @@
 
 Layout (little endian): 64 bytes header = newest sequence (u64); then SLOTS slots, each 64 bytes header =
 sequence (u64, 0 while it is written), width px (u32), height px (u32), captured (f64, monotonic s), stamp (f64,
-the stream's own s); then the picture as I420: luma H x W, then both chroma planes H/2 x W/2, uint8.
+the stream's own s), repeats (f64, s: how long the key pictures have been the same); then the picture as I420:
+luma H x W, then both chroma planes H/2 x W/2, uint8.
 The writer fills the slot after the newest; a reader checks that the slot kept its sequence while it copied.
 The memory has no name, so nothing is left behind when a process is killed.
 """
@@ -24,12 +25,15 @@ SLOTS = 3
 _HEAD = 64
 _SLOT = _HEAD + MAX_PIXELS * 3 // 2
 _SEQUENCE = struct.Struct("<Q")
-_PICTURE = struct.Struct("<QIIdd")
+_PICTURE = struct.Struct("<QIIddd")
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture. i420 (H * 3 / 2, W) uint8; captured_s: monotonic seconds; stamp_s: the stream's own time."""
+    """One picture. i420 (H * 3 / 2, W) uint8; captured_s: monotonic seconds; stamp_s: the stream's own time.
+
+    repeats_s: for how long the stream's key pictures have shown the same, 0 while they do not (see camera_still).
+    """
 
     sequence: int
     width_px: int
@@ -37,6 +41,7 @@ class Frame:
     captured_s: float
     stamp_s: float
     i420: Bytes
+    repeats_s: float = 0.0
 
     @property
     def luma(self) -> Bytes:
@@ -68,7 +73,7 @@ class FrameMemory:
         """Sequence of the newest whole picture; 0 before the first."""
         return int(_SEQUENCE.unpack_from(self._map, 0)[0])
 
-    def write(self, i420: Bytes, width_px: int, height_px: int, captured_s: float, stamp_s: float) -> int:
+    def write(self, i420: Bytes, width_px: int, height_px: int, captured_s: float, stamp_s: float, repeats_s: float = 0.0) -> int:
         """Store a picture as the newest; gives its sequence. The picture must not exceed MAX_PIXELS."""
         sequence = self.newest + 1
         start = _HEAD + sequence % SLOTS * _SLOT
@@ -77,7 +82,7 @@ class FrameMemory:
             raise ValueError(f"a picture of {width_px} x {height_px} px does not fit; at most {MAX_PIXELS} px do")
         _SEQUENCE.pack_into(self._map, start, 0)
         self._map[start + _HEAD : start + _HEAD + len(body)] = body
-        _PICTURE.pack_into(self._map, start, sequence, width_px, height_px, captured_s, stamp_s)
+        _PICTURE.pack_into(self._map, start, sequence, width_px, height_px, captured_s, stamp_s, repeats_s)
         _SEQUENCE.pack_into(self._map, 0, sequence)
         return sequence
 
@@ -86,12 +91,12 @@ class FrameMemory:
         for _ in range(2):
             start = _HEAD + self.newest % SLOTS * _SLOT
             head = _PICTURE.unpack_from(self._map, start)
-            sequence, width, height, captured_s, stamp_s = head
+            sequence, width, height, captured_s, stamp_s, repeats_s = head
             length = width * height * 3 // 2
             if not sequence or not 0 < length <= _SLOT - _HEAD:
                 continue
             body = self._map[start + _HEAD : start + _HEAD + length]
             if _PICTURE.unpack_from(self._map, start) == head:
                 picture = np.frombuffer(body, np.uint8).reshape(height * 3 // 2, width)
-                return Frame(sequence, width, height, captured_s, stamp_s, picture)
+                return Frame(sequence, width, height, captured_s, stamp_s, picture, repeats_s)
         return None

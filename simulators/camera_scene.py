@@ -35,7 +35,8 @@ class Scene:
     def __init__(self, size: tuple[int, int], seed: int = 1) -> None:
         self._size = size
         self._ground = draw_gate(size)
-        noise = np.random.default_rng(seed).normal(0.0, NOISE_LEVELS, (NOISE_FIELDS, size[1], size[0], 1))
+        self._random = np.random.default_rng(seed)
+        noise = self._random.normal(0.0, NOISE_LEVELS, (NOISE_FIELDS, size[1], size[0], 1))
         self._noise = noise.astype(np.int16)
         self._count = 0
 
@@ -50,7 +51,10 @@ class Scene:
             image = image.copy()
             image.paste(figure, (left, round(person.foot_ratio * height) - figure.height), figure)
         self._count += 1
-        noisy = np.asarray(image, dtype=np.int16) + self._noise[self._count % NOISE_FIELDS]
+        field = np.roll(
+            self._noise[self._count % NOISE_FIELDS], int(self._random.integers(self._size[1])), axis=0
+        )  # no sensor repeats itself
+        noisy = np.asarray(image, dtype=np.int16) + field
         clipped: Bytes = np.clip(noisy, 0, 255).astype(np.uint8)
         return clipped
 

@@ -1,6 +1,6 @@
-"""A small RTSP server for simulated cameras: H.264 over interleaved TCP, several paths on one port.
+"""A small RTSP server for simulated cameras: H.264 or H.265 over interleaved TCP, several paths on one port.
 
-Sources: RFC 2326 (RTSP 1.0), RFC 3550 (RTP), RFC 6184 (H.264 payload). Runs in a thread of its own, so that
+Sources: RFC 2326 (RTSP 1.0), RFC 3550 (RTP), RFC 6184 (H.264 payload), RFC 7798 (H.265 payload). Runs in a thread of its own, so that
 asyncio programs, plain scripts and tests can use it alike. Time stamps are true: 90 kHz of the moment a picture was made.
 """
 
@@ -24,12 +24,13 @@ CLOCK_HZ = 90_000
 
 @dataclass(slots=True)
 class Stream:
-    """One camera's stream. credentials: `user:password` that readers must give (Basic), empty for none."""
+    """One camera's stream. credentials: `user:password` that readers must give (Basic), empty for none. h265: else H.264."""
 
-    parameter_sets: tuple[bytes, ...] = ()  # SPS, PPS as the encoder wrote them
+    parameter_sets: tuple[bytes, ...] = ()  # (VPS,) SPS, PPS as the encoder wrote them
     credentials: str = ""
     readers: set[Reader] = field(default_factory=set)
     wants_key: threading.Event = field(default_factory=threading.Event)
+    h265: bool = False
 
     def send(self, nals: list[bytes], stamp: int, key: bool) -> None:
         """One picture to all readers; in the server's thread."""
@@ -78,7 +79,7 @@ class Reader:
             return
         out = bytearray()
         for nal in nals:
-            pieces = fragments(nal)
+            pieces = fragments(nal, h265=self._stream is not None and self._stream.h265)
             for i, piece in enumerate(pieces):
                 marker = 0x80 if nal is nals[-1] and i == len(pieces) - 1 else 0
                 self._sequence = (self._sequence + 1) & 0xFFFF
@@ -215,17 +216,28 @@ def split_nals(access_unit: bytes) -> list[bytes]:
     return [nal for part in access_unit.split(b"\x00\x00\x01") if (nal := part.rstrip(b"\x00"))]
 
 
-def fragments(nal: bytes) -> list[bytes]:
-    """Payloads of one NAL unit: itself where it fits, else FU-A pieces (RFC 6184 5.8) of at most MAX_PAYLOAD bytes."""
+def fragments(nal: bytes, *, h265: bool = False) -> list[bytes]:
+    """Payloads of one NAL unit: itself where it fits, else pieces of at most MAX_PAYLOAD bytes.
+
+    FU-A of RFC 6184 5.8, FU of RFC 7798 4.4.3.
+    """
     if len(nal) <= MAX_PAYLOAD:
         return [nal]
-    indicator, kind = (nal[0] & 0xE0) | 28, nal[0] & 0x1F
-    size = MAX_PAYLOAD - 2
+    if h265:
+        head, kind, first = bytes(((nal[0] & 0x81) | 49 << 1, nal[1])), (nal[0] >> 1) & 0x3F, 2
+    else:
+        head, kind, first = bytes(((nal[0] & 0xE0) | 28,)), nal[0] & 0x1F, 1
+    size = MAX_PAYLOAD - len(head) - 1
     out = []
-    for start in range(1, len(nal), size):
-        edge = (0x80 if start == 1 else 0) | (0x40 if start + size >= len(nal) else 0)
-        out.append(bytes((indicator, edge | kind)) + nal[start : start + size])
+    for start in range(first, len(nal), size):
+        edge = (0x80 if start == first else 0) | (0x40 if start + size >= len(nal) else 0)
+        out.append(head + bytes((edge | kind,)) + nal[start : start + size])
     return out
+
+
+def parameter_sets(extradata: bytes, *, h265: bool = False) -> tuple[bytes, ...]:
+    """(VPS,) SPS and PPS of an encoder's extradata."""
+    return tuple(nal for nal in split_nals(extradata) if ((nal[0] >> 1) & 0x3F in (32, 33, 34) if h265 else nal[0] & 0x1F in (7, 8)))
 
 
 def _admitted(stream: Stream, headers: dict[str, str]) -> bool:
@@ -234,7 +246,11 @@ def _admitted(stream: Stream, headers: dict[str, str]) -> bool:
 
 
 def _sdp(stream: Stream) -> str:
-    sets = ",".join(base64.b64encode(each).decode() for each in stream.parameter_sets)
+    sets = [base64.b64encode(each).decode() for each in stream.parameter_sets]
+    if stream.h265:
+        codec, described = "H265", ";".join(f"sprop-{name}={each}" for name, each in zip(("vps", "sps", "pps"), sets, strict=False))
+    else:
+        codec, described = "H264", f"packetization-mode=1;sprop-parameter-sets={','.join(sets)}"
     lines = ["v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=camera", "c=IN IP4 0.0.0.0", "t=0 0", "m=video 0 RTP/AVP 96",
-             f"a=rtpmap:96 H264/{CLOCK_HZ}", f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}", "a=control:track0"]  # fmt: skip
+             f"a=rtpmap:96 {codec}/{CLOCK_HZ}", f"a=fmtp:96 {described}", "a=control:track0"]  # fmt: skip
     return "\r\n".join(lines) + "\r\n"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from gateway.config.role import AlarmDefault, Role, words
 from gateway.config.roles_vision import VISION_ROLES
-from gateway.core.points import Above, Boot, Condition, Contact, EventClass, NotGood
+from gateway.core.cameras import FAULTY, TAMPERED
+from gateway.core.points import Above, Boot, Condition, Contact, EventClass, NotGood, OneOf
 from gateway.core.wire import WireClass
 
 SIGNAL_FAULT_DELAY_S = 2.0  # GB 16808: a loop fault is announced within 100 s; this only rides over one odd reading
@@ -302,13 +303,35 @@ def _fault(name: str, zh: str, en: str, alarm_zh: str, alarm_en: str, on_delay_s
     return Role(name, words(zh, en), frozenset({"contact"}), WireClass.DIAGNOSTICS, 1.0, alarms=(alarm,))
 
 
+_CAMERA = Role(
+    "camera_link",
+    words("摄像机", "camera"),
+    frozenset({"enum"}),
+    WireClass.DIAGNOSTICS,
+    1.0,
+    alarms=(
+        AlarmDefault(
+            "tamper", OneOf(TAMPERED), "tamper", words("摄像机被遮挡或移位", "Camera covered or moved"), True, severity="Moderate"
+        ),
+        AlarmDefault(
+            "fault",
+            OneOf(FAULTY),
+            "fault",
+            words("摄像机异常", "Camera cannot be relied on"),
+            event_class=_FAULT,
+            urgency="Expected",
+            severity="Moderate",
+        ),
+    ),
+)
+
 PATH_FAULT_DELAY_S = 5.0  # a start, or a session that is opened again at once, is no fault; EN 50136-1 SP6 allows 20 s
 
 SYSTEM_ROLES: dict[str, Role] = {
     role.name: role
     for role in (
         _fault("device_link", "设备通信", "device link", "设备通信中断", "Device does not answer"),
-        _fault("camera_link", "摄像机", "camera", "摄像机无画面", "Camera blind"),
+        _CAMERA,
         _fault("path_link", "上联通道", "uplink path", "上联通道故障", "Uplink path fault", PATH_FAULT_DELAY_S),
         _fault("client_id", "客户端标识", "client id", "客户端标识疑被其他设备冒用", "Client id is used by another device"),
         _fault("centre_silent", "联动中心", "linkage centre", "联动中心未确认", "Linkage centre silent"),

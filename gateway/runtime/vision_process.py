@@ -16,49 +16,34 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from drivers.camera import Camera as Driver
 from drivers.camera_memory import Frame
 from gateway.config.load import load_site
 from gateway.config.settings import EVIDENCE_NAME, ConfigRefused
-from gateway.config.site import Camera, Site
+from gateway.config.site import Site
 from gateway.core.errors import ModelRefused
-from gateway.core.reading import Reading
+from gateway.runtime import vision_views
+from gateway.runtime.vision_camera import Watched
 from gateway.runtime.vision_door import VisionDoor
-from gateway.runtime.vision_evidence import Evidence
+from gateway.runtime.vision_evidence import Evidence, View
 from gateway.runtime.vision_eye import Eye, blind_readings
+from gateway.runtime.vision_views import FOLDER_NAME as VIEWS_NAME
+from gateway.vision.heads import Boxes
+from models.manifest import FOLDER_NAME
 from models.runner import Detector, load
 
 NICE = 10
-OVERDUE_S = 5.0  # pictures come, but none was judged for so long
 MODEL_AGAIN_S = 60.0
 TICK_S = 0.25
 NEW_S = 1.0  # a picture that is kept as evidence shows the present
 _PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Sight:
-    """What the process holds of one camera. judged_s: monotonic seconds of the last picture that was judged.
-
-    seen_s: capture time of the newest picture, 0 before the first; judged, looking_s: pictures judged and time spent on them.
-    """
-
-    settings: Camera
-    driver: Driver
-    judged_s: float
-    eye: Eye | None = None
-    picture: Frame | None = None
-    newest: Frame | None = None
-    blind: str = field(default="", compare=False)
-    seen_s: float = 0.0
-    judged: int = 0
-    looking_s: float = 0.0
 
 
 class Vision:
@@ -68,15 +53,16 @@ class Vision:
         self, site: Site, door: VisionDoor, loader: Callable[[], Detector], evidence: Path, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._site, self._door, self._loader, self._now = site, door, loader, now
-        self._sights = [_Sight(camera, Driver(camera, now=now), now()) for camera in site.cameras]
-        self._fresh = asyncio.Event()
+        views = evidence.parent / VIEWS_NAME
+        self._sights = [Watched(camera, Driver(camera, now=now), views, now(), now()) for camera in site.cameras]
+        self._fresh, self._model_lost = asyncio.Event(), asyncio.Event()
         self._refused = ""
         door.figures = self.figures
-        self._evidence = Evidence(evidence, self.newest, door.tell, now)
+        self._evidence = Evidence(evidence, self.newest, door.tell, now, {sight.settings.id: _view(sight) for sight in self._sights})
         door.wanted = self._evidence.wanted
 
     def figures(self) -> list[dict[str, Any]]:
-        """Of each camera: age of its newest picture in seconds (-1 before the first), pictures judged, inferences, seconds spent."""
+        """Of each camera: age of its newest picture in seconds (-1 before the first), pictures judged, inferences, seconds spent, rate."""
         now_s = self._now()
         return [
             {
@@ -85,6 +71,7 @@ class Vision:
                 "judged": sight.judged,
                 "inferences": sight.eye.looked if sight.eye else 0,
                 "looking_s": round(sight.looking_s, 3),
+                "analysed_fps": round(sight.analysed_fps(now_s), 2),
             }
             for sight in self._sights
         ]
@@ -107,9 +94,10 @@ class Vision:
                 group.create_task(self._evidence.run(), name="evidence")
                 for sight in self._sights:
                     group.create_task(sight.driver.run(self._taker(sight)), name=f"driver:{sight.settings.id}")
+                group.create_task(self._keep_model(worker), name="model")
                 group.create_task(self._see(worker), name="see")
 
-    def _taker(self, sight: _Sight) -> Callable[[Frame], None]:
+    def _taker(self, sight: Watched) -> Callable[[Frame], None]:
         def take(picture: Frame) -> None:
             sight.newest = picture
             sight.picture = picture  # newest wins: one that was not judged in time is left out
@@ -118,82 +106,100 @@ class Vision:
 
         return take
 
-    async def _see(self, worker: ThreadPoolExecutor) -> None:
-        """Loads the model, then judges pictures in turn; a model that is refused is tried again each minute."""
+    async def _keep_model(self, worker: ThreadPoolExecutor) -> None:
+        """Loads the model; one that is refused, then or later, is tried again each minute. Blindness is judged without it."""
         loop = asyncio.get_running_loop()
         while True:
             try:
                 detector = await loop.run_in_executor(worker, self._loader)
-                log.info("model %s on %s", detector.info.id, detector.info.provider)
+            except ModelRefused as error:
+                self._lose_model(error)
+            else:
+                info = detector.info
+                log.info("model %s on %s", info.id, info.provider)
                 for sight in self._sights:
-                    sight.eye = Eye(sight.settings, self._site, detector.detect, detector.info.start, detector.info.keep)
+                    sight.eye = Eye(sight.settings, self._site, detector.detect, info.start, info.keep, info.kinds)
                     sight.judged_s = self._now()
                 self._refused = ""
-                await self._judge(loop, worker)
-            except ModelRefused as error:
-                log.error("%s", error)
-                self._refused = str(error)
-                for sight in self._sights:
-                    sight.eye = None
-                self._tell_blindness()
+                self._model_lost.clear()
+                await self._model_lost.wait()
             await asyncio.sleep(MODEL_AGAIN_S)
 
-    async def _judge(self, loop: asyncio.AbstractEventLoop, worker: ThreadPoolExecutor) -> None:
+    def _lose_model(self, error: ModelRefused) -> None:
+        log.error("%s", error)
+        self._refused = str(error)
+        for sight in self._sights:
+            sight.eye = None
+        self._model_lost.set()
+        self._tell_troubles()
+
+    async def _see(self, worker: ThreadPoolExecutor) -> None:
+        """Judges pictures in turn, one of each camera: none goes short because another sends more, and the newest one wins."""
         while True:
             await self._fresh.wait()
             self._fresh.clear()
-            for sight in self._sights:  # one picture of each camera in turn
+            for sight in self._sights:
                 picture, sight.picture = sight.picture, None
-                if picture is None or sight.eye is None:
-                    continue
-                if sight.blind:
-                    sight.eye.forget()
-                began_s = self._now()
-                readings = await loop.run_in_executor(worker, sight.eye.look, picture)
-                sight.judged_s = self._now()
-                sight.judged += 1
-                sight.looking_s += sight.judged_s - began_s
-                sight.blind = self._why_blind(sight)
-                if not sight.blind:
-                    self._door.put([*readings, _status(sight, picture.captured_s)])
+                if picture is not None:
+                    try:
+                        await self._look(sight, picture, worker)
+                    except ModelRefused as error:
+                        self._lose_model(error)
+
+    async def _look(self, sight: Watched, picture: Frame, worker: ThreadPoolExecutor) -> None:
+        began_s = self._now()
+        readings = await asyncio.get_running_loop().run_in_executor(worker, sight.look, picture)
+        if readings is not None or sight.sight.trouble:  # without a model nothing was judged
+            sight.note(began_s, self._now())
+        self._say(sight, *sight.judge(self._refused, self._now()))
+        if readings is not None and not sight.blind:
+            self._door.put([*readings, sight.status(picture.captured_s)])
 
     async def _keep_watch(self) -> None:
         while True:
-            self._tell_blindness()
+            self._tell_troubles()
             await asyncio.sleep(TICK_S)
 
-    def _tell_blindness(self) -> None:
+    def _tell_troubles(self) -> None:
+        """What is wrong now; that nothing is wrong any more is told with a judged picture only."""
         now_s = self._now()
         for sight in self._sights:
-            why = self._why_blind(sight)
-            if why and why != sight.blind:
-                log.warning("camera %s: %s", sight.settings.id, why)
-            if why:  # sight comes back with a judged picture only
-                sight.blind = why
-                self._door.put([*blind_readings(sight.settings, self._site, why, now_s), _status(sight, now_s)])
+            trouble, detail = sight.judge(self._refused, now_s)
+            if trouble:
+                self._say(sight, trouble, detail)
 
-    def _why_blind(self, sight: _Sight) -> str:
+    def _say(self, sight: Watched, trouble: str, detail: str) -> None:
+        if sight.say(trouble, detail):
+            log.warning("camera %s: %s", sight.settings.id, sight.why) if trouble else log.info("camera %s sees", sight.settings.id)
         now_s = self._now()
-        if self._refused:
-            return f"model refused: {self._refused}"
-        if why := sight.driver.blind(now_s):
-            return why
-        if now_s - sight.judged_s > OVERDUE_S:
-            return f"pictures come, but none was judged for {OVERDUE_S:.0f} s"
-        return ""
+        if sight.blind:
+            self._door.put([*blind_readings(sight.settings, self._site, sight.why, now_s), sight.status(now_s)])
+        elif trouble:
+            self._door.put([sight.status(now_s)])
 
 
-def _status(sight: _Sight, now_s: float) -> Reading:
-    """The camera's own point: True is the fault "blind"."""
-    return Reading(sight.settings.id, bool(sight.blind), reason=sight.blind, now_s=now_s)
+def _view(sight: Watched) -> View:
+    """What evidence must know of a camera. Where people are is known while pictures are judged."""
+
+    def people() -> Boxes | None:
+        if sight.eye is None or not sight.judged or sight.blind:
+            return None
+        return np.array([track.box for track in sight.eye.anybody], np.float64).reshape(-1, 4)
+
+    return View(sight.settings.masks, lambda: sight.driver.ring, people)
 
 
 async def run_vision(site: Site, door_path: str) -> None:
     """Sees for the daemon whose control socket is at `door_path`, until cancelled. Paths of credentials files are absolute here."""
     door = VisionDoor(door_path)
     settings = site.vision
-    evidence = Path(door_path).parent / EVIDENCE_NAME
-    await Vision(site, door, lambda: load(settings.model, threads=settings.threads, input_width_px=settings.input_width_px), evidence).run()
+    beside = Path(door_path).parent
+
+    def loader() -> Detector:
+        models = beside / FOLDER_NAME
+        return load(settings.model, threads=settings.threads, input_width_px=settings.input_width_px, installed=models)
+
+    await Vision(site, door, loader, beside / EVIDENCE_NAME).run()
 
 
 def main(site_path: str, door_path: str | None = None, parent: int | None = None) -> int:
@@ -214,6 +220,27 @@ def main(site_path: str, door_path: str | None = None, parent: int | None = None
     ]
     site = settings.site.model_copy(update={"cameras": cameras})
     asyncio.run(_until_signalled(site, door_path or str(settings.door_path)))
+    return 0
+
+
+def accept_view(site_path: str, door_path: str | None, camera: str) -> int:
+    """The command `vision --accept-view`: what the camera shows at its next picture is its view. 0, or 2 when it cannot be asked for."""
+    try:
+        settings = load_site(site_path)
+    except ConfigRefused as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    cameras = [each.id for each in settings.site.cameras]
+    folder = Path(door_path or settings.door_path).parent / VIEWS_NAME
+    if camera not in cameras:
+        sys.stderr.write(f"no camera {camera} in {site_path}; there are: {', '.join(cameras) or 'none'}\n")
+        return 2
+    try:
+        vision_views.accept(folder, camera)
+    except OSError as error:
+        sys.stderr.write(f"{folder}: {error.strerror}; run this as the user of the vision process\n")
+        return 2
+    sys.stdout.write(f"camera {camera}: what it shows from now on is its view\n")
     return 0
 
 

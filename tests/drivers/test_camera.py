@@ -231,6 +231,68 @@ async def test_a_credentials_file_that_others_can_read_is_refused(tmp_path: Path
         assert "secret" not in watched.blind()
 
 
+@pytest.mark.parametrize("codec", ["h265", "mjpeg"])
+async def test_other_codecs(codec: str) -> None:
+    server = CameraServer("127.0.0.1", 0, "/gate", codec=codec)
+    server.start()
+    try:
+        async with watching(server.url) as watched:
+            await watched.more(6)
+            assert watched.blind() == ""
+    finally:
+        server.stop()
+    assert all(frame.luma.shape == (360, 640) for frame in watched.frames)
+    assert max(watched.ages_s) < LATE_S
+    assert 60 < watched.frames[-1].luma.mean() < 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codec", ["h265", "mjpeg"])
+async def test_a_camera_of_another_codec_goes_away_and_comes_back(codec: str) -> None:
+    server = CameraServer("127.0.0.1", 0, "/gate", codec=codec)
+    server.start()
+    try:
+        async with watching(server.url) as watched:
+            await watched.more(2)
+            for lost in ({"gone": True}, {"silent": True}, {"garbage": True}):
+                server.set(**lost)  # type: ignore[arg-type]
+                await reached(watched.blind)
+                server.set(gone=False, silent=False, garbage=False)
+                await reached(lambda: not watched.blind())
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+async def test_another_size_in_mid_stream(server: CameraServer) -> None:
+    async with watching(server.url) as watched:
+        await watched.more(2)
+        child = watched.camera.child_pid
+        server.set(size=(1280, 720))
+        await reached(lambda: watched.frames[-1].luma.shape == (720, 1280))
+        server.set(size=(320, 240))
+        await reached(lambda: watched.frames[-1].luma.shape == (240, 320))
+        assert watched.blind() == ""
+        assert watched.camera.child_pid == child
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codec", ["h264", "h265", "mjpeg"])
+async def test_a_frozen_picture_is_noticed_and_a_quiet_one_is_not_taken_for_it(codec: str) -> None:
+    server = CameraServer("127.0.0.1", 0, "/gate", codec=codec)
+    server.start()
+    try:
+        async with watching(server.url) as watched:
+            await watched.more(30)
+            assert max(frame.repeats_s for frame in watched.frames) == 0
+            server.set(trouble="frozen")
+            await reached(lambda: watched.frames[-1].repeats_s > 2.5)
+            server.set(trouble="none")
+            await reached(lambda: watched.frames[-1].repeats_s == 0)
+    finally:
+        server.stop()
+
+
 async def test_large_pictures_are_made_smaller() -> None:
     server = CameraServer("127.0.0.1", 0, "/main", size=(1920, 1080))
     server.start()

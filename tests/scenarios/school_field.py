@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from gateway.config.settings import Settings
+from gateway.core.cameras import NO_FRAMES, SEES
 from gateway.core.commands import Delivered, LatchReleased
 from gateway.core.outputs import OutputDone, OutputOrder
 from gateway.core.points import Draft, EventClass, Point
@@ -142,7 +143,8 @@ class Field:
     def _tell_link(self, device: str) -> None:
         silent, now_s = device in self._silent, self._gateway.now().now_s
         reason = "" if not silent else BLIND if self._settings.points[device].role == "camera_link" else NO_ANSWER
-        self._gateway.take(Reading(device, silent, reason=reason, now_s=now_s))
+        value: Value = (NO_FRAMES if silent else SEES) if self._settings.points[device].role == "camera_link" else silent
+        self._gateway.take(Reading(device, value, reason=reason, now_s=now_s))
         for point in self._points.get(device, []):
             if silent:
                 self._gateway.take(Reading(point, None, Quality.BAD, reason, now_s))

@@ -20,6 +20,7 @@ from av.error import HTTPUnauthorizedError
 from models.runner import Detector, load
 from simulators.camera import CameraServer
 from simulators.camera_scene import PEOPLE, SCENES_DIR, Person, Scene
+from simulators.camera_trouble import TROUBLES
 from simulators.rtsp_server import MAX_PAYLOAD, fragments, split_nals
 
 OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "500000"}
@@ -173,3 +174,55 @@ def test_packets_can_be_put_together_again() -> None:
     assert bytes([(pieces[0][0] & 0xE0) | (pieces[0][1] & 0x1F)]) + b"".join(piece[2:] for piece in pieces) == nal
     assert fragments(b"\x67abc") == [b"\x67abc"]
     assert split_nals(b"\x00\x00\x00\x01\x67ab\x00\x00\x01\x68cd\x00\x00\x00\x01\x65ef") == [b"\x67ab", b"\x68cd", b"\x65ef"]
+
+
+@pytest.mark.parametrize("codec", ["h265", "mjpeg"])
+def test_other_codecs(codec: str) -> None:
+    camera = CameraServer("127.0.0.1", 0, "/gate", codec=codec)
+    camera.start()
+    try:
+        assert camera.url.startswith("http:" if codec == "mjpeg" else "rtsp:")
+        options = {} if codec == "mjpeg" else OPTIONS
+        with av.open(camera.url, options=options, timeout=(5, 5)) as container:
+            assert container.streams.video[0].codec_context.name == ("mjpeg" if codec == "mjpeg" else "hevc")
+            picture = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        assert picture.shape == (360, 640, 3)
+        assert np.abs(picture.astype(int) - Scene((640, 360)).picture(None, 0.0)).mean() < 8
+    finally:
+        camera.stop()
+
+
+def test_h265_packets_can_be_put_together_again() -> None:
+    nal = bytes([0x26, 0x01]) + bytes(range(1, 256)) * 20
+    pieces = fragments(nal, h265=True)
+    assert all(len(piece) <= MAX_PAYLOAD for piece in pieces)
+    assert [piece[2] & 0xC0 for piece in pieces] == [0x80, *[0] * (len(pieces) - 2), 0x40]
+    assert {piece[0] >> 1 for piece in pieces} == {49}
+    assert bytes([pieces[0][0] & 0x81 | (pieces[0][2] & 0x3F) << 1, pieces[0][1]]) + b"".join(piece[3:] for piece in pieces) == nal
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_each_trouble_is_another_picture(name: str) -> None:
+    picture = Scene((640, 360)).picture(None, 0.0)
+    troubled = TROUBLES[name](picture)
+    assert (troubled.shape, troubled.dtype) == (picture.shape, np.uint8)
+    assert np.abs(troubled.astype(int) - picture).mean() > 4
+
+
+def test_another_size_in_mid_stream(camera: CameraServer) -> None:
+    seen = watch(camera.url, lambda picture: camera.set(size=(320, 240)) is None and picture.shape == (240, 320, 3))
+    assert seen[0].shape == (360, 640, 3)
+
+
+def test_a_camera_that_is_gone_and_comes_back(camera: CameraServer) -> None:
+    camera.set(gone=True)
+    with pytest.raises(OSError):
+        av.open(camera.url, options=OPTIONS, timeout=(2, 2))
+    camera.set(gone=False)
+    assert watch(camera.url, lambda _: True)
+
+
+@pytest.mark.parametrize("change", [{"trouble": "sleepy"}, {"size": [641, 360]}, {"size": [640]}])
+def test_what_cannot_befall_it_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"expected|even"):
+        CameraServer("127.0.0.1", 0, "/gate").set(**change)

@@ -79,7 +79,7 @@ def children_of(pid: int) -> list[int]:
 async def test_a_person_comes_and_goes(tmp_path: Path, server: CameraServer) -> None:
     async with seeing(tmp_path, server.url) as (daemon, process):
         await reached(lambda: daemon.newest("person-gate").get("value") is False, 20)
-        assert daemon.newest("gate-camera")["value"] is False, "it sees"
+        assert daemon.newest("gate-camera")["value"] == "sees"
         server.set(person=True)
         came_s = time.monotonic()
         assert await reached(lambda: daemon.newest("person-gate")["value"] is True) < 5.0
@@ -103,14 +103,14 @@ async def test_a_camera_that_goes_away_makes_its_points_bad_and_comes_back(tmp_p
         server.stop()
         gone_s = time.monotonic()
         await reached(lambda: daemon.newest("person-gate")["quality"] == "bad")
-        assert 4.0 < time.monotonic() - gone_s < 6.5
+        assert 3.5 < time.monotonic() - gone_s < 6.5
         reading = daemon.newest("person-gate")
         assert reading["value"] is None
-        assert "no picture for 5 s" in reading["reason"]
-        await reached(lambda: daemon.newest("gate-camera")["value"] is True)
+        assert "no picture for 4.5 s" in reading["reason"]
+        await reached(lambda: daemon.newest("gate-camera")["value"] == "no_frames")
         server.start()
         assert await reached(lambda: daemon.newest("person-gate")["quality"] == "good") < 4.0
-        await reached(lambda: daemon.newest("gate-camera")["value"] is False)
+        await reached(lambda: daemon.newest("gate-camera")["value"] == "sees")
 
 
 @pytest.mark.slow
@@ -134,7 +134,7 @@ async def test_a_model_that_is_refused_is_said_for_every_point(tmp_path: Path, s
     async with seeing(tmp_path, server.url, model="no-such-model") as (daemon, _):
         await reached(lambda: daemon.newest("person-gate").get("quality") == "bad", 20)
         assert "no-such-model" in daemon.newest("person-gate")["reason"]
-        await reached(lambda: daemon.newest("gate-camera").get("value") is True)
+        await reached(lambda: daemon.newest("gate-camera").get("value") == "no_model")
 
 
 @pytest.mark.slow

@@ -1,0 +1,125 @@
+"""What the vision process holds of a camera: its troubles in order of gravity, its rate, its stored view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drivers.camera import Camera as Driver
+from drivers.camera_memory import Frame
+from gateway.config.site import Camera
+from gateway.core.cameras import COVERED, NO_FRAMES, NO_MODEL, OVERDUE, SLOW, TROUBLES, words
+from gateway.core.errors import ModelRefused
+from gateway.runtime import vision_views
+from gateway.runtime.vision_camera import RATE_S, Watched
+from gateway.vision.sight import Views
+from tests.gateway.vision import scenes
+from tests.gateway.vision.scenes import Made, still_shot
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def watched(folder: Path, clock: Clock, **settings: object) -> Watched:
+    camera = Camera.model_validate({"id": "gate", "url": "rtsp://127.0.0.1/gate", "place": "gate", **settings})
+    return Watched(camera, Driver(camera, now=clock), folder / "views", clock(), clock())
+
+
+def feed(camera: Watched, clock: Clock, made: Made, for_s: float, fps: float = 5.0) -> None:
+    """Fresh pictures that are judged at once."""
+    for number in range(round(for_s * fps)):
+        clock.now_s += 1 / fps
+        frame = Frame(number, 640, 360, clock(), clock(), still_shot(made, 3.0, number % 4))
+        camera.driver._take(frame, lambda _: None)
+        camera.look(frame)
+        camera.note(clock(), clock())
+
+
+def test_in_order_of_gravity(tmp_path: Path, clock: Clock) -> None:
+    camera = watched(tmp_path, clock)
+    feed(camera, clock, scenes.plain, 12.0)
+    assert camera.judge("", clock()) == ("", "")
+    assert camera.judge("no such file", clock()) == (NO_MODEL, "no such file")
+    feed(camera, clock, scenes.covered, 10.0)
+    assert camera.judge("no such file", clock())[0] == COVERED, "somebody at the camera is graver than a fault of our own"
+    clock.now_s += 5.0
+    assert camera.judge("", clock())[0] == NO_FRAMES
+
+
+def test_pictures_that_come_and_are_not_judged_are_overdue(tmp_path: Path, clock: Clock) -> None:
+    camera = watched(tmp_path, clock)
+    feed(camera, clock, scenes.plain, 12.0)
+    for number in range(25):
+        clock.now_s += 0.2
+        camera.driver._take(Frame(number, 640, 360, clock(), clock(), still_shot(scenes.plain, 3.0, 0)), lambda _: None)
+    assert camera.judge("", clock())[0] == OVERDUE
+
+
+@pytest.mark.parametrize(("settings", "least_fps"), [({}, 2.0), ({"analysed_fps": 1.0}, 0.5), ({"least_fps": 4.0}, 4.0)])
+def test_too_few_pictures_judged(tmp_path: Path, clock: Clock, settings: dict[str, float], least_fps: float) -> None:
+    camera = watched(tmp_path, clock, **settings)
+    assert camera.least_fps == least_fps
+    feed(camera, clock, scenes.plain, RATE_S + 1, fps=5.0)
+    assert camera.judge("", clock()) == ("", "")
+    feed(camera, clock, scenes.plain, RATE_S + 1, fps=least_fps * 0.8)
+    assert camera.judge("", clock())[0] == SLOW
+    camera.say(*camera.judge("", clock()))
+    assert not camera.blind, "what is judged is judged"
+    feed(camera, clock, scenes.plain, RATE_S + 1, fps=5.0)
+    assert camera.judge("", clock()) == ("", "")
+
+
+def test_the_view_outlives_the_process(tmp_path: Path, clock: Clock) -> None:
+    first = watched(tmp_path, clock)
+    feed(first, clock, scenes.plain, 5.0)
+    again = watched(tmp_path, clock)
+    feed(again, clock, scenes.covered, 10.0)
+    assert again.sight.trouble == COVERED
+    vision_views.accept(tmp_path / "views", "gate")
+    feed(again, clock, scenes.moved, 5.0)
+    assert again.sight.trouble == ""
+
+
+@pytest.mark.parametrize("body", [b"", b"PK\x03\x04 nonsense", b"\x93NUMPY"])
+def test_a_stored_view_that_is_damaged_is_learned_anew(tmp_path: Path, body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "gate.npz").write_bytes(body)
+    assert vision_views.restore(tmp_path, "gate") == Views()
+    assert "learned anew" in caplog.text
+
+
+def test_a_disk_that_is_full_or_missing_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    vision_views.store(tmp_path / "none" / "views", "gate", Views())
+    assert "cannot be stored" in caplog.text
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_every_trouble_has_words_in_both_languages(trouble: str) -> None:
+    zh, en = TROUBLES[trouble]
+    assert words(trouble) == f"{zh} ({en})"
+    assert words(trouble, "why") == f"{zh} ({en}): why"
+
+
+def test_a_model_that_fails_is_not_hidden(tmp_path: Path, clock: Clock) -> None:
+    class Failing:
+        def look(self, picture: Frame) -> list[object]:
+            raise ModelRefused("the runtime failed")
+
+        def forget(self) -> None: ...
+
+    camera = watched(tmp_path, clock)
+    camera.eye = Failing()  # type: ignore[assignment]
+    with pytest.raises(ModelRefused):
+        camera.look(Frame(1, 640, 360, clock(), clock(), np.ascontiguousarray(still_shot(scenes.plain, 3.0, 0))))
