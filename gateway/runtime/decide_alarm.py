@@ -14,6 +14,7 @@ from gateway.core.points import AlarmSpec, Draft, EventClass, Point, Priority, W
 from gateway.core.reading import Quality, Reading
 from gateway.rules.modes import tag_mode
 from gateway.runtime import decide_incidents, decide_modes
+from gateway.runtime.decide_frames import detail_data
 from gateway.runtime.decide_house import AlarmState, Turn
 
 _SEVERITY_PRIORITY = {"Extreme": 1, "Severe": 2, "Moderate": 3, "Minor": 4}
@@ -193,8 +194,7 @@ def _alarm_data(
         data["set_aside"] = aside_data(aside, after.live)
     if after.state is State.OUT_OF_SERVICE:
         data["out_of_service"] = True
-    if reading is not None and reading.detail:
-        data["detail"] = reading.detail
+    data |= detail_data(reading, turn.now)
     return data | decide_modes.marks(turn, point.id, after.mode) | (extra or {})
 
 

@@ -1,25 +1,34 @@
-"""One camera's sight: pictures in, readings of its zones out. Composes motion gate, model, tracks, zones and dwell.
+"""One camera's sight: pictures in, readings of its zones and lines out. Composes motion gate, model, tracks, zones and dwell.
 
 Nothing here waits: the caller hands in pictures and times, so that a clip gives the same readings at any speed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.roles import ROLES
-from gateway.config.site import Camera, PointSettings, Site
+from gateway.config.site import Camera, Site
 from gateway.core.reading import Quality, Reading
-from gateway.vision import motion, presence, tracks, zones
+from gateway.runtime.vision_watch import NO_VEHICLES, LineWatch, Watch, blind_readings, line_watches_of, watches_of
+from gateway.vision import counting, following, lines, motion, objects, presence, zones
+from gateway.vision.following import Following, normalised
 from gateway.vision.picture import to_bgr
+from gateway.vision.tracks import Box, Track
 from models.runner import Found
 
 Bytes = NDArray[np.uint8]
+
+CROSSED_S = 2.0  # a line shows for so long that somebody crossed it
+_HALF = 2  # things that stand are looked for on every second pixel of the small plane
+
+log = logging.getLogger(__name__)
+
+__all__ = ["Eye", "Seen", "blind_readings"]
 
 
 class Seen(Protocol):
@@ -37,83 +46,150 @@ class Seen(Protocol):
     def luma(self) -> Bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """The points of one zone for which a person must stay equally long. counting: those that show how many, the others whether."""
-
-    zone: str
-    dwell_s: float
-    points: tuple[str, ...]
-    counting: frozenset[str]
-
-
 class Eye:
-    """State of one camera. detect: BGR picture -> what is in it. start, keep: scores of its model."""
+    """State of one camera. detect: BGR picture -> what is in it. start, keep: scores of its model; kinds: what it knows."""
 
-    def __init__(self, camera: Camera, site: Site, detect: Callable[[Bytes], Found], start: float, keep: float) -> None:
-        self._zones = camera.zones
+    def __init__(
+        self,
+        camera: Camera,
+        site: Site,
+        detect: Callable[[Bytes], Found],
+        start: float,
+        keep: float,
+        kinds: tuple[str, ...] = ("person",),
+    ) -> None:
+        self._polygons = {zone.id: zone.polygon for zone in camera.zones}
+        self._ends = {line.id: (line.start, line.end) for line in camera.lines}
         self._watches = watches_of(camera, site)
-        self._detect = detect
-        self._start, self._keep = start, keep
+        self._line_watches = line_watches_of(camera, site)
+        self._detect, self._start, self._keep, self._kinds = detect, start, keep, kinds
+        self._grounds: dict[str, objects.Ground] = {}
+        self._crossings = {watch: lines.Crossings() for watch in self._line_watches}
         self.looked = 0
         self.skipped = 0
         self.forget()
+        watches: list[Watch | LineWatch] = [*self._watches, *self._line_watches]
+        for watch in watches:
+            if "vehicle" not in kinds and _needs_vehicles(watch):
+                log.warning("camera %s, points %s: %s", camera.id, watch.points, NO_VEHICLES)
 
     def forget(self) -> None:
-        """After blindness: who was there before is unknown now."""
-        self._gate = motion.Gate()
-        self._tracks = tracks.Tracks()
-        self._presence = {(watch.zone, watch.dwell_s): presence.Presence() for watch in self._watches}
+        """After blindness: who was there before is unknown now. The bare ground, and how many passed, is still known."""
+        self._following = Following()
+        self._presence = {watch: presence.Presence() for watch in self._watches}
+        self._counts = {watch: counting.Count() for watch in self._watches}
+        self._crossings = {watch: lines.Crossings({}, was.passed_in, was.passed_out) for watch, was in self._crossings.items()}
+        self._crossed: dict[tuple[LineWatch, str | None], tuple[float, dict[str, Any]]] = {}
+
+    @property
+    def anybody(self) -> tuple[Track, ...]:
+        """Whoever might be a person, the lost and the doubtful included; boxes in pixels of the picture that was looked at last."""
+        return self._following.of("person")
 
     def look(self, picture: Seen) -> list[Reading]:
         """One reading for each point of this camera, dated by the picture's capture. Raises ModelRefused when the model fails."""
-        at_s = picture.captured_s
-        self._gate, worth_it = motion.step(self._gate, picture.luma, at_s)
+        at_s, size_px = picture.captured_s, (picture.width_px, picture.height_px)
+        plane = motion.shrink(picture.luma)
+        self._following, worth_it = following.gate(self._following, plane, at_s)
         if worth_it:
             self.looked += 1
-            boxes, scores, _ = self._detect(to_bgr(picture.i420))
-            self._tracks = tracks.step(self._tracks, boxes, scores, at_s, start=self._start, keep=self._keep)
+            found = self._found(picture)
+            self._following = following.looked(self._following, found, plane, at_s, size_px, start=self._start, keep=self._keep)
         else:
             self.skipped += 1
-            self._tracks = tracks.freeze(self._tracks, at_s)
-        people = self._tracks.items
-        feet = zones.feet(np.array([track.box for track in people]).reshape(-1, 4), picture.width_px, picture.height_px)
-        readings = []
-        for zone in self._zones:
-            standing = {
-                track.id: presence.Standing(track.seen_s, track.score, track.found)
-                for track, within in zip(people, zones.inside(feet, zone.polygon), strict=True)
-                if within
-            }
-            for watch in self._watches:
-                if watch.zone == zone.id:
-                    readings += self._stands(watch, standing, at_s)
-        return readings
+            self._following = following.quiet(self._following, at_s)
+        self._look_for_things(plane[::_HALF, ::_HALF], at_s, size_px)
+        readings = [reading for watch in self._watches for reading in self._in_zone(watch, at_s, size_px)]
+        return readings + [reading for watch in self._line_watches for reading in self._at_line(watch, at_s, size_px)]
 
-    def _stands(self, watch: Watch, standing: dict[int, presence.Standing], at_s: float) -> list[Reading]:
-        now = presence.step(self._presence[watch.zone, watch.dwell_s], standing, at_s, watch.dwell_s)
-        self._presence[watch.zone, watch.dwell_s] = now
-        detail: dict[str, Any] = {"confidence": round(now.confidence, 2), "count": now.count}
-        return [Reading(point, now.count if point in watch.counting else now.occupied, now_s=at_s, detail=detail) for point in watch.points]
+    def _found(self, picture: Seen) -> dict[str, tuple[NDArray[np.floating], NDArray[np.floating]]]:
+        boxes, scores, kinds = self._detect(to_bgr(picture.i420))
+        return {kind: (boxes[kinds == place], scores[kinds == place]) for place, kind in enumerate(self._kinds)}
+
+    def _tracks(self, sees: Collection[str]) -> dict[int, Track]:
+        """Those that count, by number; vehicles have negative ones."""
+        return {
+            sign * track.id: track for kind, sign in (("person", 1), ("vehicle", -1)) if kind in sees for track in self._following.of(kind)
+        }
+
+    # --- zones ------------------------------------------------------------------------------------
+
+    def _in_zone(self, watch: Watch, at_s: float, size_px: tuple[int, int]) -> list[Reading]:
+        if watch.sees == {"vehicle"} and "vehicle" not in self._kinds:
+            return [Reading(point, None, Quality.BAD, NO_VEHICLES, at_s) for point in watch.points]
+        there = self._tracks(watch.sees)
+        boxes = np.array([track.box for track in there.values()]).reshape(-1, 4)
+        within = zones.inside(zones.feet(boxes, *size_px), self._polygons[watch.zone])
+        standing = {
+            number: presence.Standing(track.seen_s, track.score, track.believed, track.lost)
+            for (number, track), inside in zip(there.items(), within, strict=True)
+            if inside
+        }
+        now = self._presence[watch] = presence.step(self._presence[watch], standing, at_s, watch.dwell_s)
+        count = self._counts[watch] = counting.step(self._counts[watch], now.count, at_s)
+        occupied, detail = now.occupied, _detail(now, count.value, there.get(now.best), size_px)
+        if "object" in watch.sees and (things := [thing for thing in self._grounds[watch.zone].things if thing.stood_s >= watch.dwell_s]):
+            occupied, detail = True, _of_things(things, at_s)
+        return [Reading(point, count.value if point in watch.counting else occupied, now_s=at_s, detail=detail) for point in watch.points]
+
+    def _look_for_things(self, plane: Bytes, at_s: float, size_px: tuple[int, int]) -> None:
+        gate = self._following.gate
+        people = [normalised(track.box, size_px) for track in self._following.of("person")]
+        for zone in dict.fromkeys(watch.zone for watch in self._watches if "object" in watch.sees):
+            before = self._grounds.get(zone)
+            if before is None or before.inside.shape != plane.shape:
+                before = objects.ground(self._polygons[zone], plane.shape[1], plane.shape[0])
+            settling = at_s - gate.relit_s <= motion.RELIT_S
+            self._grounds[zone] = objects.step(before, plane, at_s, people, settling=settling)
+
+    # --- lines ------------------------------------------------------------------------------------
+
+    def _at_line(self, watch: LineWatch, at_s: float, size_px: tuple[int, int]) -> list[Reading]:
+        there = self._tracks(watch.sees)
+        walkers = {number: _walker(track) for number, track in there.items()}
+        start, end = ((x * size_px[0], y * size_px[1]) for x, y in self._ends[watch.line])
+        now, crossed = lines.step(self._crossings[watch], walkers, start, end)
+        self._crossings[watch] = now
+        for number, way in crossed.items():
+            detail = {"confidence": round(there[number].mean, 2), "direction": str(way), "frames": _frames(there[number], size_px)}
+            self._crossed[watch, str(way)] = self._crossed[watch, None] = (at_s, detail)
+        return [self._crossing(watch, point, direction, at_s) for point, direction in watch.points]
+
+    def _crossing(self, watch: LineWatch, point: str, direction: str | None, at_s: float) -> Reading:
+        passed = self._crossings[watch].passed(None if direction is None else lines.Way(direction))
+        crossed_s, detail = self._crossed.get((watch, direction), (float("-inf"), {}))
+        shown = at_s - crossed_s < CROSSED_S
+        return Reading(
+            point, passed if point in watch.counting else shown, now_s=at_s, detail={**(detail if shown else {}), "count": passed}
+        )
 
 
-def watches_of(camera: Camera, site: Site) -> list[Watch]:
-    """What is looked for in each zone of a camera; a zone without points is looked at as well, for its own time."""
-    watches = []
-    for zone in camera.zones:
-        points = [point for point in site.points if (point.camera, point.zone) == (camera.id, zone.id)]
-        for dwell_s in dict.fromkeys([zone.dwell_s, *(dwell_of(point, zone.dwell_s) for point in points)]):
-            here = [point for point in points if dwell_of(point, zone.dwell_s) == dwell_s]
-            counting = frozenset(point.id for point in here if "measurement" in ROLES[point.role].kinds)
-            watches.append(Watch(zone.id, dwell_s, tuple(point.id for point in here), counting))
-    return watches
+def _needs_vehicles(watch: Watch | LineWatch) -> bool:
+    return "vehicle" in watch.sees and "object" not in watch.sees
 
 
-def dwell_of(point: PointSettings, zone_s: float) -> float:
-    """Seconds that a person must stay for this point: its own, its role's, or those of the zone."""
-    return point.dwell_s if point.dwell_s is not None else ROLES[point.role].dwell_s or zone_s
+def _walker(track: Track) -> lines.Walker:
+    left, top, right, bottom = track.box
+    return lines.Walker(((left + right) / 2, bottom), bottom - top, track.believed)
 
 
-def blind_readings(camera: Camera, site: Site, reason: str, now_s: float) -> list[Reading]:
-    """All points of a camera that cannot be judged: bad, never "nobody there"."""
-    return [Reading(point.id, None, Quality.BAD, reason, now_s) for point in site.points if point.camera == camera.id]
+def _detail(now: presence.Presence, count: int, best: Track | None, size_px: tuple[int, int]) -> dict[str, Any]:
+    """What a reading of a zone says besides. frames: the last pictures in which the surest of those who count was found."""
+    detail: dict[str, Any] = {"confidence": round(now.confidence, 2), "count": max(count, int(now.occupied))}
+    return detail | ({"frames": _frames(best, size_px)} if best is not None else {})
+
+
+def _of_things(things: list[objects.Thing], at_s: float) -> dict[str, Any]:
+    frames = [{"at_s": round(at_s, 3), "box": _rounded(thing.box)} for thing in things[:5]]
+    return {"count": len(things), "stood_s": round(max(thing.stood_s for thing in things)), "frames": frames}
+
+
+def _frames(track: Track, size_px: tuple[int, int]) -> list[dict[str, Any]]:
+    """The newest finds of a track: capture time, score, box xyxy normalised."""
+    return [
+        {"at_s": round(item.at_s, 3), "score": round(item.score, 2), "box": _rounded(normalised(item.box, size_px))} for item in track.last
+    ]
+
+
+def _rounded(box: Box) -> list[float]:
+    return [round(value, 3) for value in box]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from gateway.vision.presence import Presence, Standing, step
 
 
-def person(seen_s: float, score: float = 0.7, found: int = 5) -> Standing:
-    return Standing(seen_s, score, found)
+def person(seen_s: float, score: float = 0.7, *, believed: bool = True, lost: bool = False) -> Standing:
+    return Standing(seen_s, score, believed, lost)
 
 
 @pytest.mark.parametrize("fps", [2.0, 5.0, 10.0, 25.0])
@@ -53,15 +53,26 @@ def test_a_single_find_never_fills_the_time_by_itself() -> None:
     """The track is held, but nobody has *seen* it again."""
     zone = Presence()
     for i in range(30):
-        zone = step(zone, {1: person(0.0, found=1)}, i / 5, 1.0)
+        zone = step(zone, {1: person(0.0)}, i / 5, 1.0)
     assert not zone.occupied
 
 
-def test_without_dwell_the_second_find_counts() -> None:
-    zone = step(Presence(), {1: person(0.0, found=1)}, 0.0, 0.0)
-    assert not zone.occupied
-    zone = step(zone, {1: person(0.2, found=2)}, 0.2, 0.0)
-    assert zone.occupied
+def test_who_is_not_believed_does_not_count_but_its_time_runs() -> None:
+    zone = Presence()
+    for i in range(10):
+        zone = step(zone, {1: person(i / 5, believed=False)}, i / 5, 1.0)
+        assert not zone.occupied
+    assert step(zone, {1: person(2.0)}, 2.0, 1.0).occupied
+
+
+def test_who_is_lost_does_not_count_and_goes_on_when_it_is_found_again() -> None:
+    zone = Presence()
+    for i in range(10):
+        zone = step(zone, {1: person(i / 5)}, i / 5, 1.0)
+    zone = step(zone, {1: person(1.8, lost=True)}, 4.0, 1.0)
+    assert (zone.occupied, zone.count) == (False, 0)
+    zone = step(zone, {1: person(4.2)}, 4.2, 3.0)
+    assert (zone.occupied, zone.count, zone.best) == (True, 1, 1)
 
 
 def test_people_who_stay_are_counted_those_who_came_late_are_not_yet() -> None:
@@ -84,7 +95,7 @@ def test_two_who_relieve_each_other_do_not_add_up() -> None:
         assert not zone.occupied
 
 
-@given(st.lists(st.tuples(st.floats(0.01, 2.0), st.booleans()), max_size=40), st.floats(0, 3))
+@given(st.lists(st.tuples(st.integers(1, 128).map(lambda number: number / 64), st.booleans()), max_size=40), st.floats(0, 3))
 def test_occupied_needs_dwell_and_ends_with_the_off_delay(steps: list[tuple[float, bool]], dwell_s: float) -> None:
     zone, at_s, inside_since, last = Presence(), 0.0, None, None
     for pause_s, there in steps:
