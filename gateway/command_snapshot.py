@@ -15,8 +15,8 @@ def add(
     snapshot = commands.add_parser(
         "snapshot",
         help="keep a camera's present picture as evidence (抓拍)",
-        description="Ask for the present picture of a camera. It is kept as STATE_DIR/evidence/ID.jpg for [vision] evidence_hours and\n"
-        "never leaves this gateway; the event evidence.ready tells its sha-256, evidence.failed why there is none.",
+        description="Ask for the present picture of a camera. It is kept encrypted in STATE_DIR/evidence for [vision] evidence_hours\n"
+        "(`evidence list`, `evidence export`); the event evidence.ready tells its sha-256, evidence.failed why there is none.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     snapshot.add_argument("target", metavar="CAMERA", help="id of a camera")

@@ -86,7 +86,9 @@ def _topics(all_kinds: tuple[Kind, ...]) -> tuple[Topic, ...]:
         Topic("heartbeat", f"{root}/heartbeat", "send", 1, False, "How far delivery has come.", plain("heartbeat", "I am there.")),
         Topic("telemetry", f"{root}/telemetry", "send", 0, False, "Measured values; expires.", plain("telemetry", "Values.")),
         Topic("report", f"{root}/report/{{period}}", "send", 1, True, "Reports.", plain("report", "A report."), reserved=True),
-        Topic("evidence", f"{root}/evidence/{{event}}/{{number}}", "send", 1, False, "Pictures, where the site allows it.", evidence, True),
+        Topic(
+            "evidence", f"{root}/evidence/{{event}}/{{number}}", "send", 1, False, "Pictures of alarms, where the site allows it.", evidence
+        ),
         Topic("receipt", f"{root}/receipt", "receive", 1, False, "The centre has events.", _jws("receipt", RECEIPT_TYPE)),
         Topic("command", f"{root}/command", "receive", 1, False, "Never retained.", _jws("command", COMMAND_TYPE)),
         Topic("commandResult", f"{root}/command/result", "send", 1, False, "What became of it.", plain("command-result", "Its result.")),

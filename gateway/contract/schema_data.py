@@ -131,6 +131,16 @@ def _set_aside(words: Words) -> Schema:
     return {**record(needed, further, "the alarm is shelved, suppressed or out of service"), "allOf": by_state}
 
 
+def _evidence_frame() -> Schema:
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    box = {"type": "array", "items": share, "minItems": 4, "maxItems": 4}
+    needed = {
+        "at": described(TIME, "when the picture was taken"),
+        "box": described(box, "left, top, right, bottom, as shares of the picture"),
+    }
+    return record(needed, {"score": described(share, "how sure the model is; none of a thing that stands")})
+
+
 def _alarms(words: Words) -> tuple[Kind, ...]:
     needed, further = _of_a_point(words)
     alarm = {
@@ -154,6 +164,7 @@ def _alarms(words: Words) -> tuple[Kind, ...]:
         "set_aside": _set_aside(words),
         "out_of_service": {"type": "boolean", "description": "it is announced although it is out of service"},
         "detail": free("what a camera or a rule adds: counts, confidence"),
+        "evidence_frames": array(_evidence_frame(), "of a camera: the last pictures that led to it, oldest first", most=5),
         "baseline": number("natural leakage that was taken off the value (mA)"),
         "count": number("of a press counter", 0, whole=True),
         "presses": number("presses that this one event tells", 1, whole=True),
@@ -384,6 +395,7 @@ def _drill_report() -> dict[str, Schema]:
 
 
 def _evidence() -> tuple[Kind, ...]:
+    kind = known(("still", "clip"), "a picture or a clip; an older gateway has pictures only and does not say so")
     needed = {
         "picture": EVENT_ID,
         "camera": POINT,
@@ -393,7 +405,19 @@ def _evidence() -> tuple[Kind, ...]:
         "msgType": MSG_TYPE,
         "text": BOTH,
     }
-    picture = {"sha256": SHA256, "bytes": number("", 1, whole=True), "media_type": text(), "at": TIME}
+    gb28181 = text("GB/T 28181 id", "[0-9]{20}")
+    span = {"from": TIME, "to": TIME}
+    recorder = record({"device": gb28181, "channel": gb28181, **span}, about="where the main stream of that time is recorded")
+    further = {"kind": kind, "by": PERSON, "recorder": recorder}
+    picture = {"sha256": described(SHA256, "of the JPEG or MP4"), "bytes": number("of it", 1, whole=True), "media_type": text(), "at": TIME}
+    file = {
+        **span,
+        "encrypted": {"type": "boolean", "description": "the file at rest"},
+        "file_sha256": described(SHA256, "of the file at rest"),
+        "file_bytes": number("", 1, whole=True),
+        "kept_h": number("hours until it is deleted", 0),
+        "outgoing_sha256": described(SHA256, "of the picture that is sent under evidence/, where the site allows that"),
+    }
     gone = {
         "pictures": array(EVENT_ID),
         "count": number("", 1, whole=True),
@@ -401,13 +425,25 @@ def _evidence() -> tuple[Kind, ...]:
         "why": known(("age", "space")),
         "text": BOTH,
     }
-    by = {"by": PERSON}
+    read = {"picture": EVENT_ID, "kind": kind, "camera": POINT, "by": PERSON, "why": text("the reason given"), "text": BOTH}
+    user = {"user": text("login name on the gateway")}
     return (
-        Kind("data-evidence-ready", "A picture is kept.", ("alarm",), ("campus.evidence.ready",), _data(needed | picture, by)),
         Kind(
-            "data-evidence-failed", "There is no picture.", ("alarm",), ("campus.evidence.failed",), _data(needed | {"reason": text()}, by)
+            "data-evidence-ready",
+            "A picture or clip is kept.",
+            ("alarm",),
+            ("campus.evidence.ready",),
+            _data(needed | picture, further | file),
         ),
-        Kind("data-evidence-deleted", "Pictures were deleted.", ("audit",), ("campus.audit.evidence_deleted",), _data(gone)),
+        Kind(
+            "data-evidence-failed",
+            "There is no picture or clip.",
+            ("alarm",),
+            ("campus.evidence.failed",),
+            _data(needed | {"reason": text()}, further),
+        ),
+        Kind("data-evidence-deleted", "They were deleted.", ("audit",), ("campus.audit.evidence_deleted",), _data(gone, {"kind": kind})),
+        Kind("data-evidence-read", "A person reads one in clear.", ("audit",), ("campus.audit.evidence_read",), _data(read, user)),
     )
 
 

@@ -44,3 +44,6 @@ class Topics:
 
     def state(self, point: str) -> str:
         return f"{self.root}/state/{point}"
+
+    def evidence(self, event_id: str, number: int) -> str:
+        return f"{self.root}/evidence/{event_id}/{number}"

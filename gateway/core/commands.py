@@ -55,9 +55,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Photographed:
-    """A picture that was asked for is on the disk, or cannot be taken. picture: its id. failure: why not, '' when it is there.
+    """A picture or clip that was asked for is on the disk, or cannot be had. picture: its id. failure: why not, '' when it is there.
 
-    sha256: lowercase hex of the file. captured_s: monotonic seconds at which the camera's frame arrived.
+    sha256, size_bytes: of the JPEG or MP4, sha256 in lowercase hex; file_sha256, file_bytes: of the sealed file. captured_s: monotonic
+    seconds at which the camera took it; of a clip the first picture, ends_s the last. outgoing_sha256: of the copy that may leave.
     """
 
     picture: str
@@ -65,15 +66,32 @@ class Photographed:
     sha256: str = ""
     size_bytes: int = 0
     captured_s: float = 0.0
+    ends_s: float = 0.0
+    file_sha256: str = ""
+    file_bytes: int = 0
+    outgoing_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceOver:
-    """These pictures are to be deleted once that is on record. why: `age` or `space`."""
+    """These pictures or clips (kind) are to be deleted once that is on record. why: `age` or `space`."""
 
     pictures: tuple[str, ...]
     size_bytes: int
     why: str
+    kind: str = "still"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRead:
+    """A person is about to get this picture or clip in clear. by, why: who, and for what reason; user: login name at the door."""
+
+    picture: str
+    camera: str
+    kind: str
+    by: str
+    why: str
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,10 @@ class Channel(Protocol):
         """Hand any other message over. expiry_s: the broker may drop it after so long, where its protocol can say so."""
         ...
 
+    def publish_picture(self, topic: str, payload: bytes, on_ack: Callable[[int], None]) -> None:
+        """Hand a JPEG over at QoS 1; on_ack as for an event."""
+        ...
+
     async def subscribe(self, topic: str, *, fresh_only: bool = False) -> None:
         """Subscribe at QoS 1. fresh_only: nothing that the broker has retained, where its protocol can say so."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.core.points import Text
 from gateway.core.reading import Value
@@ -132,11 +133,16 @@ class Said:
     id: str = ""
 
 
+STILL, CLIP = "still", "clip"
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A camera's present picture is to be kept as evidence. id: of the request, and name of the file. cause: id of the event that it
-    belongs to, '' for none. status: CAP status of that event. by: the person who asked, '' for a rule. asked_s, until_s: monotonic
-    seconds; after the second it has failed.
+    """A camera's present picture, or what it shows around an alarm, is to be kept as evidence. id: of the request, and name of the file.
+
+    cause: id of the event that it belongs to, '' for none; more: of further ones. status: CAP status of that event. by: the person who
+    asked, '' for a rule. asked_s, until_s: monotonic seconds; after the second it has failed. kind: STILL or CLIP. from_s, to_s: of a
+    clip, monotonic seconds; from_ms: the first as UTC, by which a restart finds the time again.
     """
 
     id: str
@@ -146,7 +152,29 @@ class Picture:
     by: str = ""
     asked_s: float = 0.0
     until_s: float = 0.0
+    kind: str = STILL
+    more: tuple[str, ...] = ()
+    from_s: float = 0.0
+    to_s: float = 0.0
+    from_ms: int = 0
 
-    def row(self) -> dict[str, str]:
+    @property
+    def causes(self) -> list[str]:
+        """Ids of all events that it belongs to."""
+        return [event for event in (self.cause, *self.more) if event]
+
+    def row(self) -> dict[str, object]:
         """For the journal."""
-        return {"camera": self.camera, "cause": self.cause, "status": self.status, "by": self.by}
+        row: dict[str, object] = {"camera": self.camera, "cause": self.cause, "status": self.status, "by": self.by}
+        if self.kind == CLIP:
+            row |= {"kind": CLIP, "more": list(self.more), "from_ms": self.from_ms, "length_s": round(self.to_s - self.from_s, 3)}
+        return row
+
+    @classmethod
+    def read(cls, picture_id: str, row: dict[str, Any]) -> Picture:
+        """From the journal. Raises one of errors.DAMAGED for a damaged row."""
+        camera, cause, status, by = (str(row[name]) for name in ("camera", "cause", "status", "by"))
+        if row.get("kind") != CLIP:
+            return cls(picture_id, camera, cause, status, by)
+        more = tuple(str(event) for event in row["more"])
+        return cls(picture_id, camera, cause, status, by, kind=CLIP, more=more, to_s=float(row["length_s"]), from_ms=int(row["from_ms"]))

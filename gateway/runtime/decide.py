@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.alarm.measures import flood
-from gateway.core.commands import Command, Delivered, EvidenceOver, LatchReleased, Learned, Photographed, Tick
+from gateway.core.commands import Command, Delivered, EvidenceOver, EvidenceRead, LatchReleased, Learned, Photographed, Tick
 from gateway.core.outputs import OutputDone
 from gateway.core.reading import Now, Reading
 from gateway.runtime import decide_evidence, decide_fittings, decide_incidents, decide_runs, decide_school
@@ -22,7 +22,7 @@ from gateway.runtime.mode_book import MODES_TICK
 
 _FLOOD_LOOK_S = 10.0
 
-Stimuli = Reading | Command | Tick | LatchReleased | Learned | OutputDone | Delivered | Photographed | EvidenceOver
+Stimuli = Reading | Command | Tick | LatchReleased | Learned | OutputDone | Delivered | Photographed | EvidenceOver | EvidenceRead
 
 
 def decide(house: House, stimulus: Stimuli, now: Now, ids: Ids) -> Decision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +16,7 @@ from gateway.alarm.measures import Measures
 from gateway.alarm.trend import Trace
 from gateway.core.deadline import utc_ms
 from gateway.core.errors import DAMAGED
-from gateway.core.linkage import Moved, Picture
+from gateway.core.linkage import CLIP, Moved, Picture
 from gateway.core.outputs import Asked, OutputOrder
 from gateway.core.points import AlarmSpec, Chattering, Confirmed, Draft, Latch, Point, Press, Rise, Stuck
 from gateway.core.reading import Now, Reading, Value
@@ -35,6 +35,7 @@ _UNKNOWN = Natural()
 _CALM, _HAND = Chatter(), Chatter(least=HAND_BEGINNINGS)
 COMMANDS_MARK = ":commands"  # the journal's key of the ids of signed commands
 PICTURES = ":pictures"  # the journal's key of the pictures that are awaited, and the name of their tick
+CLIP_AGAIN_S = 300.0  # of the same camera for the same alarm: a stuck button does not push the first press's clip out of the storage
 INCIDENTS = ":incidents"  # the journal's key of them all, and the name of their tick; no point has such a name
 
 
@@ -84,13 +85,27 @@ class AlarmState:
         return replace(alarm, incident=str(row.get("incident") or ""), mode=str(row.get("mode") or ""))
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What a site keeps as evidence. before_s, after_s: of clips, around their alarm; both 0: none. hours: until it is deleted.
+
+    recorders: camera -> (device id, channel id) of what records its main stream.
+    """
+
+    before_s: float = 0.0
+    after_s: float = 0.0
+    hours: float = 72.0
+    recorders: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class House:
     """Everything that is known now. marks: what a point must remember (counter, observed value, input latch).
 
     suppressed_by: point -> the alarms that are suppressed while it shows something. confirms: alarm -> those that ask for several
     of its kind. capped: alarms that are told once a minute while they chatter. traced: point -> seconds of its past that are needed.
-    pictures: those that are awaited. pictured: camera -> (cause, monotonic seconds) of the last that was asked for.
+    pictures: those that are awaited. pictured: camera -> (cause, monotonic seconds) of the last still that was asked for; clipped:
+    (camera, cause) -> monotonic seconds of the last clip. keeping: what the site says about evidence.
     """
 
     points: dict[str, Point]
@@ -110,6 +125,8 @@ class House:
     naturals: dict[str, Natural] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     pictured: dict[str, tuple[str, float]] = field(default_factory=dict)
+    clipped: dict[tuple[str, str], float] = field(default_factory=dict)
+    keeping: Keeping = field(default_factory=Keeping)
     suppressed_by: dict[str, list[tuple[Point, AlarmSpec]]] = field(init=False, default_factory=dict)
     confirms: dict[str, list[tuple[Point, AlarmSpec]]] = field(init=False, default_factory=dict)
     capped: set[str] = field(init=False, default_factory=set)
@@ -167,8 +184,7 @@ class House:
     def _restore_pictures(self, rows: dict[str, Any]) -> None:
         for picture_id, row in rows.items():
             with suppress(*DAMAGED):
-                camera, cause, status, by = (str(row[name]) for name in ("camera", "cause", "status", "by"))
-                self.pictures[picture_id] = Picture(picture_id, camera, cause, status, by)
+                self.pictures[picture_id] = Picture.read(picture_id, row)
 
     def set_aside(self) -> list[str]:
         """Points with an alarm that is set aside; after `restore` each of them wants a Tick, or its end would not come."""
@@ -194,7 +210,11 @@ class House:
         if decision.pictures is not None:
             self.pictures = decision.pictures
         for picture in decision.snapshots:
-            self.pictured[picture.camera] = (picture.cause, picture.asked_s)
+            if picture.kind == CLIP:
+                self.clipped = {key: s for key, s in self.clipped.items() if picture.asked_s - s < CLIP_AGAIN_S}
+                self.clipped[picture.camera, picture.cause] = picture.asked_s
+            else:
+                self.pictured[picture.camera] = (picture.cause, picture.asked_s)
         for point, now_s in decision.announced:
             self.measures.add(point, now_s)
 

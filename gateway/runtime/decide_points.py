@@ -52,6 +52,8 @@ def look(turn: Turn, point: Point, reading: Reading, *, fresh: bool) -> None:
     last = turn.house.readings.get(point.id)
     if fresh and (last is None or last.quality != reading.quality or last.reason != reading.reason):
         turn.decision.changed.add(point.id)
+    elif fresh and last is not None and last.value != reading.value and point.kind != "measurement":
+        turn.decision.changed.add(point.id)  # also where no alarm follows: one may be held by its off delay
     if fresh and point.id in turn.house.traced:
         trace = turn.house.traces.get(point.id, _NO_PAST)
         turn.decision.traces[point.id] = trace.seen(reading, turn.now.now_s, turn.house.traced[point.id])

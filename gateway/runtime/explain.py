@@ -17,6 +17,7 @@ from typing import Any
 from gateway.core.commands import Delivered, Photographed, Tick
 from gateway.core.deadline import Deadline
 from gateway.core.ids import EventIds
+from gateway.core.linkage import CLIP
 from gateway.core.outputs import OutputDone, OutputOrder
 from gateway.core.points import Above, Below, Contact, Draft, EventClass, OneOf, Point, Press
 from gateway.core.reading import Now, Reading, Value
@@ -243,7 +244,8 @@ class _Play:
             for_s = f" {asked.pulse_s:g} s" if asked.on and asked.pulse_s else ""
             self._line("output", f"{asked.output} {how_zh}{for_s}（{asked.by}）", f"{asked.output} {how_en}{for_s}, by {asked.by}")
         for picture in decision.snapshots:
-            self._line("picture", f"{picture.camera} 抓拍", f"picture of {picture.camera}")
+            zh, en = ("录像片段", "clip") if picture.kind == CLIP else ("抓拍", "picture")
+            self._line("picture", f"{picture.camera} {zh}", f"{en} of {picture.camera}")
 
     def _event(self, draft: Draft) -> None:
         text = draft.data.get("text")

@@ -9,7 +9,7 @@ from gateway.config.settings import Settings
 from gateway.rules.calendar import SchoolCalendar
 from gateway.rules.incidents import IncidentRules
 from gateway.runtime.decide import House
-from gateway.runtime.decide_house import INCIDENTS, PICTURES
+from gateway.runtime.decide_house import INCIDENTS, PICTURES, Keeping
 from gateway.runtime.decide_school import SCHOOL_TICK
 from gateway.runtime.fittings import Fittings
 from gateway.runtime.mode_book import MODES_TICK, ModeBook
@@ -35,7 +35,15 @@ def house_of(settings: Settings, calendar: SchoolCalendar) -> House:
         cameras=cameras,
         incident_rules=incidents,
         modes=ModeBook.of(settings.site.uplink.recipients),
+        keeping=keeping_of(settings),
     )
+
+
+def keeping_of(settings: Settings) -> Keeping:
+    """What the site says about evidence."""
+    vision = settings.site.vision
+    recorders = {camera.id: (camera.recorder.device, camera.recorder.channel) for camera in settings.site.cameras if camera.recorder}
+    return Keeping(vision.clip_before_s, vision.clip_after_s, vision.evidence_hours, recorders)
 
 
 def first_looks(house: House) -> list[str]:

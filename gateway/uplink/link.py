@@ -38,6 +38,7 @@ from gateway.uplink.commands import CommandDesk
 from gateway.uplink.lane import Entry
 from gateway.uplink.outbox import BROKER, NO_SUBSCRIBERS, SUSPECT_TIMES, Outbox
 from gateway.uplink.patience import TROUBLES, Patience, kind_of
+from gateway.uplink.pictures import Pictures
 from gateway.uplink.receipts import Receipts
 from gateway.uplink.suspicion import PACKET_BYTES, SUSPECT_S, Suspicion
 
@@ -106,6 +107,7 @@ class Shared:
     commands: CommandDesk | None
     holds_changed: Callable[[], None]
     lost: Callable[[str], None]
+    pictures: Pictures = field(default_factory=Pictures)
 
 
 class Link:
@@ -304,6 +306,7 @@ class Link:
         self._states_in_flight = 0
         self._unacked.clear()
         self._suspicion.session_over()
+        self._lose_picture()
         if was_up:
             self._shared.lost(self.path)
 
@@ -338,6 +341,7 @@ class Link:
                 await self._acquit(sent[0])
             elif len(sent) < most:  # nothing more may go out now
                 self._send_states(session)
+                self._send_picture(session)
                 await self._wake.wait()
             else:
                 await asyncio.sleep(0)
@@ -428,6 +432,34 @@ class Link:
     def _state_acked(self) -> None:
         self._states_in_flight -= 1
         self._wake.set()
+
+    def _send_picture(self, session: Channel) -> None:
+        """One, once nothing else of ours is on its way on the path that carries."""
+        pictures = self._shared.pictures
+        if self.lane.in_flight or self._cold or self._outbox.carrier(time.monotonic()) is not self.lane:
+            return
+        picture = pictures.next(self.path)
+        if picture is None:
+            return
+        topic = self._topics.evidence(picture.event_id, picture.number)
+        if why := self._too_large(topic, picture.body):
+            log.warning("a picture is not sent on path %s: %s", self.path, why)
+            pictures.give_up(picture)
+            return
+
+        def answered(code: int) -> None:
+            if why := pictures.answered(picture, code):
+                log.warning("%s is not sent on path %s: %s", topic, self.path, why)
+            self._wake.set()
+
+        session.publish_picture(topic, picture.body, answered)
+
+    def _lose_picture(self) -> None:
+        pictures = self._shared.pictures
+        before = pictures.closed
+        pictures.session_lost(self.path)
+        if pictures.closed and not before:
+            log.error("no more pictures are sent in this run: %s", pictures.closed)
 
     def _send(
         self, session: Channel, topic: str, message: dict[str, Any], *, retain: bool, acked: Callable[[], None] = lambda: None

@@ -83,6 +83,7 @@ class Outbox:
         self.counts = Counts()
         # the news of an event of class FOLLOWED has got further: see core.commands.Delivered
         self.heard: Callable[[str, str, str], None] = lambda event, step, by: None
+        self.carried: Callable[[str, str], None] = lambda event, path: None  # the broker of this path has an event of class FOLLOWED
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -353,6 +354,8 @@ class Outbox:
 
     def _acknowledged(self, lane: Lane, entry: Entry, code: int, now_s: float) -> None:
         """A broker has it: wait for the receipt."""
+        if entry.event_class in FOLLOWED and code != NO_SUBSCRIBERS and not entry.again:
+            self.carried(entry.id, lane.name)
         if entry.row in self._entries and code != NO_SUBSCRIBERS and not entry.acked:
             entry.acked = True
             if entry.event_class in FOLLOWED and not entry.again:

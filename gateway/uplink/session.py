@@ -163,6 +163,10 @@ class Session:
         except (aiomqtt.MqttError, ValueError) as error:
             raise self._ended("not sent", error) from error
 
+    def publish_picture(self, topic: str, payload: bytes, on_ack: OnAck) -> None:
+        """Hand a JPEG to the connection at QoS 1, not retained."""
+        self._send(topic, payload, 1, False, _properties("image/jpeg"), on_ack)
+
     async def subscribe(self, topic: str, *, fresh_only: bool = False) -> None:
         """Subscribe at QoS 1. Raises LinkLost, SubscriptionRefused when the broker does not grant it.
 

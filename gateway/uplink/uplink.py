@@ -13,6 +13,7 @@ from gateway.uplink.backlog import Backlog
 from gateway.uplink.commands import CommandDesk
 from gateway.uplink.link import Identity, Link, Shared, Timing
 from gateway.uplink.outbox import BROKER, Outbox
+from gateway.uplink.pictures import Pictures
 from gateway.uplink.receipts import Fault, Receipts
 
 WATCH_S = 1.0
@@ -69,6 +70,7 @@ class Uplink:
         self._oldest: dict[str, tuple[int, float]] = {}  # recipient -> its oldest event without receipt, since when it is
         self.receipts = Receipts(identity.source, keys, outbox, outside.history, outside.settle, self._faults.say, outside.delivered)
         self._backlog = Backlog(outbox, outside.history, recipients, self.wake, self._faults.say)
+        self.pictures = Pictures()
         shared = Shared(
             identity=identity,
             outbox=outbox,
@@ -81,6 +83,7 @@ class Uplink:
             commands=commands,
             holds_changed=self._tell_holds,
             lost=self._path_lost,
+            pictures=self.pictures,
         )
         self.links = {path: Link(path, dialler, shared) for path, dialler in diallers.items()}
 
@@ -92,6 +95,11 @@ class Uplink:
     def replay(self, recipient: str, epoch: int, sequence: int) -> None:
         """Offer this recipient's events from there on again, settled or not; of two wishes the one that begins earlier counts."""
         self._backlog.replay(recipient, epoch, sequence)
+
+    def send_picture(self, event_id: str, number: int, body: bytes) -> None:
+        """A JPEG that the site allows to leave: `evidence/{event id}/{number}`, behind everything else."""
+        self.pictures.offer(event_id, number, body)
+        self.wake()
 
     def carries(self, path: str) -> bool:
         """True for the path on which everything goes that does not go on both."""

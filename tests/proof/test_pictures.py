@@ -21,6 +21,7 @@ from tests.real_parts import need
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 GREY = 90
+GREY_JPEG = b"JFIF\0"  # what a picture in clear holds
 
 
 def clip(path: Path) -> None:
@@ -59,6 +60,9 @@ place = "gate"
 id = "picture"
 when = {{ alarm = "panic" }}
 then = [{{ snapshot = "gate-camera" }}]
+[vision]
+clip_before_s = 0
+clip_after_s = 0
 """
 
 
@@ -119,8 +123,12 @@ def taken(centre: Centre) -> list[str]:
 
 def the_picture_is_there(here: Rig, ready: dict[str, Any]) -> None:
     data, folder = ready["data"], here.folder / "state" / "evidence"
-    file = folder / f"{data['picture']}.jpg"
-    body = file.read_bytes()
+    file = folder / f"{data['picture']}.still.sealed"
+    out = here.folder / "out.jpg"
+    command(here, "evidence", "export", data["picture"], "--to", str(out), "--by", "王建国", "--why", "民警调取")
+    body = out.read_bytes()
+    assert GREY_JPEG in body
+    assert GREY_JPEG not in file.read_bytes()
     assert (hashlib.sha256(body).hexdigest(), len(body)) == (data["sha256"], data["bytes"])
     assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
     picture = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)

@@ -95,6 +95,17 @@ def test_a_state_is_told_once_for_each_change(school: School) -> None:
     assert school.states() == {}
 
 
+def test_a_contact_that_its_alarm_outlasts_is_told(school: School) -> None:
+    """The off delay holds the alarm; what the point shows has changed all the same."""
+    school.read(Reading("person-gate", True))
+    school.states()
+    school.clock.now_s += 1.0
+    school.read(Reading("person-gate", False, now_s=school.clock.now_s))
+    school.clock.now_s += STATE_PAUSE_S
+    (state,) = school.states().values()
+    assert (state["value"], state["alarms"]["alarm"]) == (False, "unacknowledged")
+
+
 def test_several_changes_before_a_send_are_one_message_with_the_newest(school: School) -> None:
     school.read(Reading("panic-gatehouse", True))
     school.read(Reading("panic-gatehouse", False))

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from gateway.alarm.machine import STANDING, State
 from gateway.contract.canonical import canonical
+from gateway.contract.envelope import rfc3339
 from gateway.core.commands import Command, LatchReleased, Tick
 from gateway.core.ids import EventIds
 from gateway.core.points import Above, AlarmSpec, Contact, Draft, EventClass, Latch, NotGood, Point, Press, Priority, Text
@@ -473,6 +474,15 @@ def test_what_an_alarm_event_says() -> None:
     assert first.id < second.id
     cleared = box.take(Reading("gas", 0.0)).drafts[0]
     assert (cleared.data["cause"], cleared.data["msgType"], cleared.priority) == ([first.id], "Update", Priority.ALARM_UPDATE)
+
+
+def test_the_pictures_that_led_to_an_alarm_are_in_its_event() -> None:
+    box = Box()
+    shares = [0.1, 0.2, 0.3, 0.4]
+    detail = {"confidence": 0.7, "frames": [{"at_s": box.now_s - 1.0, "score": 0.71, "box": shares}]}
+    data = box.take(Reading("gas", 60.0, detail=detail)).drafts[0].data
+    assert data["detail"] == {"confidence": 0.7}
+    assert data["evidence_frames"] == [{"at": rfc3339(box.at_ms - 1000), "score": 0.71, "box": shares}]
 
 
 @pytest.mark.parametrize(

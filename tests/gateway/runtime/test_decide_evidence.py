@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from gateway.core.commands import EvidenceOver, Photographed
-from gateway.core.linkage import LinkageSpec, OnAlarm, TakeSnapshot
+from gateway.core.commands import Delivered, EvidenceOver, EvidenceRead, Photographed
+from gateway.core.linkage import CLIP, LinkageSpec, OnAlarm, Picture, TakeSnapshot
 from gateway.core.points import EventClass, Point, Priority
 from gateway.core.reading import Reading
+from gateway.runtime.decide_house import Keeping
 from tests.gateway.rules.chained import NAME, Chained, point
 
 SHA = "ab" * 32
@@ -47,7 +50,7 @@ def test_a_picture_for_an_alarm() -> None:
 )
 def test_none_within_five_seconds(blind: bool, reason: str) -> None:
     here = school()
-    here.take(Reading("camera", blind, reason="no picture for 5 s" if blind else "", now_s=here.now().now_s))
+    here.take(Reading("camera", "no_frames" if blind else "sees", reason="no picture for 5 s" if blind else "", now_s=here.now().now_s))
     here.press("button")
     here.wait(4.9)
     assert here.said("evidence.failed") == []
@@ -121,3 +124,180 @@ def test_a_deletion_is_put_on_record() -> None:
     (over,) = here.said("audit.evidence_deleted")
     assert (over.event_class, over.data["count"], over.data["bytes"], over.data["why"]) == (EventClass.AUDIT, 60, 6_000_000, "age")
     assert len(over.data["pictures"]) == 50  # type: ignore[arg-type]
+
+
+RECORDER = ("34020000001180000001", "34020000001310000001")
+FILMED = frozenset({f"button{i}" for i in ("", *range(30))})
+
+
+def filmed(**changes: float) -> Chained:
+    """A school that keeps clips, with as many buttons as a storm needs."""
+    alarms = frozenset(f"{name}/alarm" for name in FILMED)
+    spec = LinkageSpec("picture", NAME, OnAlarm(alarms), (TakeSnapshot("camera"),), modes=frozenset({"normal", "drill"}))
+    here = Chained((*(point(name) for name in sorted(FILMED)), CAMERA), [spec], frozenset({"camera"}))
+    keeps(here, **changes)
+    for name in FILMED:
+        here.show(name, False)
+    return here
+
+
+def keeps(here: Chained, **changes: float) -> None:
+    here.house.keeping = Keeping(**({"before_s": 30.0, "after_s": 15.0} | changes), recorders={"camera": RECORDER})
+
+
+def clips(here: Chained) -> list[Picture]:
+    """As they are awaited now."""
+    return [picture for picture in here.house.pictures.values() if picture.kind == CLIP]
+
+
+def test_a_clip_around_an_alarm() -> None:
+    here = filmed()
+    now_s = here.now().now_s
+    here.press("button")
+    (still, clip), (alarm,) = here.wanted, here.said("alarm.activated")
+    assert (still.kind, clip.kind, clip.causes) == ("still", "clip", [alarm.id])
+    assert (clip.from_s, clip.to_s, clip.until_s) == (now_s - 30, now_s + 15, now_s + 135)
+    here.wait(16)
+    here.take(Photographed(clip.id, "", SHA, 900_000, now_s - 31, now_s + 14.9, "cd" * 32, 900_500))
+    (ready,) = here.said("evidence.ready")
+    expected = {
+        "picture": clip.id,
+        "kind": "clip",
+        "media_type": "video/mp4",
+        "cause": [alarm.id],
+        "incident": alarm.data["incident"],
+        "at": "2026-11-20T07:59:29.000Z",
+        "from": "2026-11-20T07:59:29.000Z",
+        "to": "2026-11-20T08:00:14.900Z",
+        "sha256": SHA,
+        "bytes": 900_000,
+        "encrypted": True,
+        "file_sha256": "cd" * 32,
+        "file_bytes": 900_500,
+        "kept_h": 72.0,
+        "recorder": {
+            "device": RECORDER[0],
+            "channel": RECORDER[1],
+            "from": "2026-11-20T07:59:30.000Z",
+            "to": "2026-11-20T08:00:15.000Z",
+        },
+    }
+    assert {name: ready.data.get(name) for name in expected} == expected
+    here.wait(200)
+    assert len(here.said("evidence.failed")) == 1, "the still, which nobody took"
+
+
+def test_no_clip_without_an_alarm_or_where_the_site_wants_none() -> None:
+    here = filmed()
+    here.do("take_snapshot", "camera")
+    assert clips(here) == []
+    here = filmed(before_s=0.0, after_s=0.0)
+    here.press("button")
+    assert [picture.kind for picture in here.wanted] == ["still"]
+
+
+def test_alarms_that_come_while_it_runs_belong_to_it() -> None:
+    here = filmed()
+    began_s = here.now().now_s
+    here.press("button")
+    here.wait(10)
+    here.press("button1")
+    (clip,) = clips(here)
+    assert clip.causes == [alarm.id for alarm in here.said("alarm.activated")]
+    assert (clip.from_s, clip.to_s) == (began_s - 30, began_s + 25)
+    assert clip.until_s == began_s + 145
+
+
+def test_a_storm_is_filmed_once() -> None:
+    here = filmed()
+    began_s = here.now().now_s
+    for i in range(30):
+        here.press(f"button{i}")
+        here.wait(3)
+    here.wait(20)
+    made = sorted(clips(here), key=lambda clip: clip.from_s)
+    assert all(earlier.to_s == later.from_s for earlier, later in itertools.pairwise(made)), "no second is kept twice, none is lost"
+    assert all(clip.to_s - clip.from_s <= 60 for clip in made)
+    assert made[0].from_s == began_s - 30
+    assert made[-1].to_s == began_s + 29 * 3 + 15
+    told = {cause for clip in made for cause in clip.causes}
+    assert told == {alarm.id for alarm in here.said("alarm.activated")}, "each alarm has its clip"
+
+
+def test_a_stuck_button_is_filmed_for_a_while_and_again_after_five_minutes() -> None:
+    here = filmed()
+    for _ in range(400):
+        here.press("button")
+        here.wait(1)
+    asked = [picture for picture in here.wanted if picture.kind == CLIP]
+    assert len(asked) == 2
+    assert asked[1].asked_s - asked[0].asked_s >= 300
+
+
+def test_a_clip_that_never_comes_has_failed_and_the_recorder_is_named() -> None:
+    here = filmed()
+    here.press("button")
+    here.wait(134)
+    assert [failed.data["kind"] for failed in here.said("evidence.failed")] == ["still"]
+    here.wait(2)
+    failed = here.said("evidence.failed")[-1]
+    assert failed.data["reason"] == "the vision process gave no clip within 120 s of its end"
+    assert failed.data["recorder"]["device"] == RECORDER[0]  # type: ignore[index]
+    assert clips(here) == []
+
+
+def test_after_a_restart_the_time_of_a_clip_is_found_by_the_clock() -> None:
+    here = filmed()
+    began_s = here.now_s
+    here.press("button")
+    here.wait(5)
+    here.press("button1")
+    here.restart(off_s=20)
+    (again,) = (picture for picture in here.wanted[-2:] if picture.kind == CLIP)
+    assert again.causes == [alarm.id for alarm in here.said("alarm.activated")]
+    ran_s = here.now().now_s - here.now_s
+    assert (again.from_s, again.to_s) == (began_s - 30 + ran_s, began_s + 20 + ran_s)
+    assert again.until_s == here.now().now_s + 115
+
+
+def test_without_a_clock_the_time_of_a_clip_is_lost_with_a_restart() -> None:
+    here = filmed()
+    here.press("button")
+    here.clock = "unknown"
+    here.restart()
+    reasons = [failed.data["reason"] for failed in here.said("evidence.failed")]
+    assert reasons == ["the gateway was restarted and does not know the time of this clip any more"]
+
+
+def test_a_drill_never_shares_a_clip_with_an_alarm() -> None:
+    here = filmed()
+    assert here.do("start_drill", "fire", points=("button",), for_s=600.0, value="0").ok
+    here.take(Delivered(here.said("mode.drill_announced")[0].id, "broker_acked"))
+    here.wait(1)
+    here.press("button")
+    here.press("button1")
+    assert sorted((clip.status, len(clip.causes)) for clip in clips(here)) == [("Actual", 1), ("Exercise", 1)]
+
+
+def test_a_reading_is_put_on_record() -> None:
+    here = school()
+    here.take(EvidenceRead("p1", "camera", "clip", "王建国", "民警调取", "root"))
+    (read,) = here.said("audit.evidence_read")
+    assert (read.event_class, read.subject) == (EventClass.AUDIT, "camera")
+    assert {name: read.data[name] for name in ("picture", "kind", "by", "why", "user")} == {
+        "picture": "p1", "kind": "clip", "by": "王建国", "why": "民警调取", "user": "root",
+    }  # fmt: skip
+    assert read.data["text"] == {
+        "zh": "王建国 调取录像片段（camera）：民警调取",
+        "en": "王建国 reads a clip of camera: 民警调取",
+    }
+
+
+def test_a_still_names_its_recorder_and_the_copy_that_leaves() -> None:
+    here = filmed()
+    here.do("take_snapshot", "camera", by="张卫国")
+    (still,) = here.wanted
+    here.take(Photographed(still.id, "", SHA, 10, here.now().now_s, 0.0, "cd" * 32, 20, "ef" * 32))
+    (ready,) = here.said("evidence.ready")
+    assert ready.data["outgoing_sha256"] == "ef" * 32
+    assert ready.data["recorder"]["from"] == "2026-11-20T07:59:30.000Z"  # type: ignore[index]

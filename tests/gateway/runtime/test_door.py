@@ -7,6 +7,7 @@ import getpass
 import json
 import multiprocessing
 import os
+import pwd
 import socket
 import tempfile
 import time
@@ -353,7 +354,7 @@ async def test_asking_where_nobody_answers(tmp_path: Path) -> None:
 
 
 async def test_figures_of_cameras_are_kept_and_nonsense_is_not(tmp_path: Path) -> None:
-    good = {"camera": "camera", "frame_age_s": 0.2, "judged": 10, "inferences": 4, "looking_s": 0.1}
+    good = {"camera": "camera", "frame_age_s": 0.2, "judged": 10, "inferences": 4, "looking_s": 0.1, "analysed_fps": 5.0}
     nonsense = [
         {**good, "camera": "other"},
         {**good, "camera": ["camera"]},
@@ -366,7 +367,9 @@ async def test_figures_of_cameras_are_kept_and_nonsense_is_not(tmp_path: Path) -
         assert await visitor.ask(op="alive", cameras=nonsense) == {"ok": True}
         assert door.vision.cameras == {}
         assert await visitor.ask(op="alive", cameras=[good]) == {"ok": True}
-        assert door.vision.cameras == {"camera": {"frame_age_s": 0.2, "judged": 10.0, "inferences": 4.0, "looking_s": 0.1}}
+        assert door.vision.cameras == {
+            "camera": {"frame_age_s": 0.2, "judged": 10.0, "inferences": 4.0, "looking_s": 0.1, "analysed_fps": 5.0}
+        }
         assert await visitor.ask(op="alive", cameras="none") == {"ok": True}
 
 
@@ -419,6 +422,12 @@ async def test_vision_hears_which_pictures_are_awaited_and_tells_what_became_of_
         assert await visitor.ask(**taken) == {"ok": True}
         assert await visitor.ask(op="picture", picture="p2", failure="disk") == {"ok": True}
         assert found == [Photographed("p1", "", "ab" * 32, 1234, captured_s), Photographed("p2", "disk")]
+        further = {"ends_s": captured_s + 0.25, "file_sha256": "cd" * 32, "file_bytes": 1300, "outgoing_sha256": "ef" * 32}
+        assert await visitor.ask(**(taken | further)) == {"ok": True}
+        whole = Photographed("p1", "", "ab" * 32, 1234, captured_s, captured_s + 0.25, "cd" * 32, 1300, "ef" * 32)
+        assert found.pop() == whole
+        for change in ({"file_sha256": "cd"}, {"outgoing_sha256": ""}, {"ends_s": "now"}, {"file_bytes": -1}):
+            assert "64 hex digits" in (await visitor.ask(**(taken | further | change)))["error"]
         wrong: list[dict[str, object]] = [
             {"sha256": "AB" * 32}, {"sha256": 7}, {"bytes": 0}, {"bytes": True}, {"captured_s": captured_s + 3600}, {"picture": None},
         ]  # fmt: skip
@@ -426,6 +435,21 @@ async def test_vision_hears_which_pictures_are_awaited_and_tells_what_became_of_
             answer = await visitor.ask(**(taken | change))
             assert (answer["ok"], "a picture" in answer["error"]) == (False, True)
     assert len(found) == 2
+
+
+async def test_the_key_of_a_piece_of_evidence(tmp_path: Path) -> None:
+    asked: list[tuple[dict[str, Any], str]] = []
+
+    async def give(request: dict[str, Any], user: str) -> dict[str, Any]:
+        asked.append((request, user))
+        return {"ok": True, "file": "f", "key": "ab" * 32}
+
+    request = {"op": "evidence_key", "picture": "p1", "by": "王", "why": "x"}
+    async with opened(tmp_path / "door") as (door, _), visiting(tmp_path / "door") as visitor:
+        assert await visitor.ask(**request) == {"ok": False, "error": "this gateway keeps no evidence: it has no cameras"}
+        door.give_key = give
+        assert await visitor.ask(**request) == {"ok": True, "file": "f", "key": "ab" * 32}
+    assert asked == [(request, pwd.getpwuid(os.getuid()).pw_name)]
 
 
 async def test_what_would_happen_is_asked_of_the_daemon(tmp_path: Path) -> None:

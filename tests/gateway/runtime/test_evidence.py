@@ -9,21 +9,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.camera_memory import Frame
-from gateway.core.commands import EvidenceOver, Photographed
-from gateway.core.linkage import Picture
+from gateway.core.commands import EvidenceOver, EvidenceRead, Photographed
+from gateway.core.errors import DoorRefused
+from gateway.core.linkage import CLIP, Picture
 from gateway.core.reading import Now
 from gateway.runtime.evidence import Evidence, Kept, over
-from gateway.runtime.vision_evidence import Evidence as Camera
-from gateway.runtime.vision_evidence import store
+from gateway.runtime.evidence_file import KEY_NAME, load_key, opened, store
 from tests.gateway.runtime.test_vision_door import reached
 
 ID = "019ab000-0000-7000-8000-000000000001"
+OTHER = "019ab000-0000-7000-8000-000000000002"
 
 
 @given(st.lists(st.tuples(st.floats(0, 1000), st.integers(1, 100)), max_size=30), st.floats(0, 1000), st.integers(0, 2000))
@@ -46,17 +45,22 @@ def test_what_stays_is_young_fits_and_is_the_newest(files: list[tuple[float, int
 class Rig:
     """A folder, and a conveyor that keeps what it is told until it is committed."""
 
-    def __init__(self, folder: Path, hours: float = 72.0, mb: float = 200.0) -> None:
+    def __init__(self, folder: Path, hours: float = 72.0, mb: float = 200.0, heads: str = "") -> None:
+        folder.mkdir(exist_ok=True)
         self.clock = "synchronised"
         self.told: list[object] = []
         self.after: list[Any] = []
-        vision = SimpleNamespace(evidence_hours=hours, evidence_mb=mb)
+        vision = SimpleNamespace(
+            evidence_hours=hours, evidence_mb=mb, clips_mb=mb, send_stills=bool(heads), heads_blurred=heads == "blurred"
+        )
         settings: Any = SimpleNamespace(state_dir=folder, site=SimpleNamespace(vision=vision))
         self.house: Any = SimpleNamespace(pictures={ID: Picture(ID, "camera", until_s=5.0), "old": Picture("old", "camera")})
+        self.sent: list[tuple[str, int, bytes]] = []
         conveyor: Any = SimpleNamespace(stimulate=self.told.append, after_commit=self.after.append)
         self.evidence = Evidence(settings, self.house, conveyor, lambda: Now(1.0, 0, self.clock))
+        self.evidence.send = lambda *picture: self.sent.append(picture)
         self.folder = self.evidence.folder
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
 
     def put(self, name: str, hours_old: float, size: int = 10) -> Path:
         file = self.folder / name
@@ -111,61 +115,101 @@ async def test_without_a_clock_nothing_goes_for_its_age_and_what_was_written_the
 
 
 def test_vision_is_asked_for_what_is_awaited_in_this_run(tmp_path: Path) -> None:
-    assert Rig(tmp_path).evidence.wanted() == [{"picture": ID, "camera": "camera", "until_s": 5.0}]
+    still = {"picture": ID, "camera": "camera", "until_s": 5.0, "about": {"cause": [], "by": ""}}
+    assert Rig(tmp_path / "a").evidence.wanted() == [still]
+    assert Rig(tmp_path / "b", heads="blurred").evidence.wanted() == [still | {"outgoing": "blurred"}]
+    rig = Rig(tmp_path / "c", heads="as it is")
+    clip = Picture(OTHER, "camera", "e1", by="", until_s=90.0, kind=CLIP, more=("e2",), from_s=1.0, to_s=46.0)
+    rig.house.pictures[OTHER] = clip
+    assert rig.evidence.wanted() == [
+        still | {"outgoing": "as it is"},
+        {
+            "picture": OTHER, "camera": "camera", "until_s": 90.0, "kind": "clip", "from_s": 1.0, "to_s": 46.0,
+            "about": {"cause": ["e1", "e2"], "by": ""},
+        },
+    ]  # fmt: skip
 
 
-def frame(captured_s: float = 1.0) -> Frame:
-    return Frame(1, 64, 48, captured_s, 0.0, np.full((72, 64), 128, np.uint8))
+async def test_each_kind_has_its_own_room(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, mb=0.0025)
+    for i in range(3):
+        rig.put(f"{i}.still.sealed", 10 - i, 1000)
+        rig.put(f"{i}.clip.sealed", 20 - i, 1000)
+    rig.put("2.outgoing.sealed", 8, 100)
+    rig.put("notes.txt", 100)
+    await rig.evidence.sweep()
+    rig.commit()
+    assert rig.told == [EvidenceOver(("0",), 1000, "space"), EvidenceOver(("0",), 1000, "space", CLIP)]
+    assert rig.names() == {"1.still.sealed", "2.still.sealed", "2.outgoing.sealed", "1.clip.sealed", "2.clip.sealed", "notes.txt"}
 
 
-def test_a_picture_is_whole_private_and_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "evidence"
-    sha256, size_bytes = store(folder, ID, frame())
-    file = folder / f"{ID}.jpg"
-    assert [each.name for each in folder.iterdir()] == [file.name]
-    assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777, file.stat().st_size) == (0o700, 0o600, size_bytes)
-    assert (len(sha256), file.read_bytes()[:3]) == (64, b"\xff\xd8\xff")
-
-
-def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "evidence").write_text("a file where the folder should be")
-    with pytest.raises(OSError, match=r"exists|Not a directory"):
-        store(tmp_path / "evidence", ID, frame())
-
-
-async def run_for(camera: Camera, until: Any) -> None:
-    task = asyncio.get_running_loop().create_task(camera.run())
+async def running(rig: Rig, until: Any) -> None:
+    task = asyncio.get_running_loop().create_task(rig.evidence.run())
     await reached(until, 5)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_blind_camera_is_asked_until_the_time_is_over(tmp_path: Path) -> None:
-    told: list[dict[str, Any]] = []
-    asked: list[str] = []
-
-    def newest(camera: str) -> Frame | None:
-        asked.append(camera)
-        return frame() if len(asked) > 2 else None
-
-    camera = Camera(tmp_path / "evidence", newest, told.append, lambda: 1.0)
-    item = {"picture": ID, "camera": "camera", "until_s": 5.0}
-    camera.wanted([item, {"picture": "../../etc/passwd", "camera": "camera", "until_s": 5.0}, {"picture": 7}, {}])
-    await run_for(camera, lambda: told)
-    assert told[0]["picture"] == ID
-    assert (told[0]["op"], told[0]["captured_s"], len(told[0]["sha256"])) == ("picture", 1.0, 64)
-    camera.wanted([item])
-    assert camera._pending == {}, "a picture that was taken is not taken again"
-    late = Camera(tmp_path / "evidence", lambda name: None, told.append, lambda: 6.0)
-    late.wanted([item])
-    await run_for(late, lambda: not late._pending)
-    assert len(told) == 1
+def keep(rig: Rig, kind: str, body: bytes) -> None:
+    head = {"id": ID, "kind": kind, "camera": "camera"}
+    store(rig.folder / f"{ID}.{kind}.sealed", body, head, load_key(rig.folder.parent))
 
 
-async def test_what_cannot_be_stored_is_told(tmp_path: Path) -> None:
-    told: list[dict[str, Any]] = []
-    (tmp_path / "evidence").write_text("a file where the folder should be")
-    camera = Camera(tmp_path / "evidence", lambda name: frame(), told.append, lambda: 1.0)
-    camera.wanted([{"picture": ID, "camera": "camera", "until_s": 5.0}])
-    await run_for(camera, lambda: told)
-    assert told[0]["failure"].startswith("the picture cannot be stored:")
+async def test_the_key_of_one_file_is_given_once_that_is_on_record(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    keep(rig, "still", b"a picture")
+    asking = asyncio.get_running_loop().create_task(rig.evidence.give_key({"picture": ID, "by": "王建国", "why": "民警调取"}, "root"))
+    await reached(lambda: rig.after, 5)
+    assert rig.told == [EvidenceRead(ID, "camera", "still", "王建国", "民警调取", "root")]
+    assert not asking.done()
+    rig.commit()
+    answer = await asking
+    body = (rig.folder / answer["file"]).read_bytes()
+    assert opened(body, bytes.fromhex(answer["key"])) == b"a picture"
+    assert load_key(tmp_path).hex() not in str(answer)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"by": " "}, "needs `picture`, `by`"),
+        ({"why": ""}, "the reason"),
+        ({"why": None}, "the reason"),
+        ({"picture": OTHER}, "there is no evidence"),
+        ({"picture": "../../etc/passwd"}, "there is no evidence"),
+    ],
+)
+async def test_what_is_refused_is_not_opened(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    rig = Rig(tmp_path)
+    keep(rig, "still", b"a picture")
+    with pytest.raises(DoorRefused, match=words):
+        await rig.evidence.give_key({"picture": ID, "by": "王", "why": "x"} | change, "root")
+    assert rig.told == []
+
+
+async def test_a_lost_key_is_said_clearly(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    keep(rig, "clip", b"a clip")
+    (tmp_path / KEY_NAME).unlink()
+    with pytest.raises(DoorRefused, match="put the evidence-key of that time back"):
+        await rig.evidence.give_key({"picture": ID, "by": "王", "why": "x"}, "root")
+    assert rig.told == []
+
+
+async def test_a_copy_is_sent_once_the_picture_is_on_record_and_only_where_the_site_says_so(tmp_path: Path) -> None:
+    for heads in ("", "blurred"):
+        rig = Rig(tmp_path / (heads or "kept"), heads=heads)
+        rig.house.pictures[ID] = Picture(ID, "camera", "alarm-id", until_s=5.0)
+        keep(rig, "outgoing", b"blurred")
+        for _ in range(2):
+            rig.evidence.photographed(Photographed(ID, "", "ab" * 32, 10, 0.5, outgoing_sha256="cd" * 32))
+        assert rig.sent == []
+        rig.commit()
+        await running(rig, lambda rig=rig, heads=heads: len(rig.sent) == (2 if heads else 0))
+        assert rig.sent == ([("alarm-id", 1, b"blurred"), ("alarm-id", 2, b"blurred")] if heads else [])
+
+
+async def test_the_key_is_made_at_the_first_start(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    await running(rig, (tmp_path / KEY_NAME).exists)
+    assert len(load_key(tmp_path)) == 32
