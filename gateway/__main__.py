@@ -10,12 +10,15 @@ from pathlib import Path
 
 from gateway import (
     __version__,
+    command_account,
     command_alarms,
     command_calendar,
     command_devices,
     command_duty,
     command_enroll,
+    command_evidence,
     command_journal,
+    command_models,
     command_modes,
     command_rules,
     command_snapshot,
@@ -56,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the daemon", description="Run the daemon until SIGTERM or Ctrl-C.")
     _site(run)
     run.add_argument("--no-vision", action="store_true", help="do not start the vision process (systemd starts it as a unit of its own)")
+    run.add_argument("--no-console", action="store_true", help="do not start the guard-room page (systemd starts it as a unit of its own)")
     run.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     run.set_defaults(handler=_run)
 
@@ -125,15 +129,24 @@ def _parser() -> argparse.ArgumentParser:
     command_calendar.add(commands, SITE)
     command_rules.add(commands, _site, _ask)
     command_snapshot.add(commands, _site, _command)
+    command_evidence.add(commands, _site, _ask)
     command_whistle.add(commands, _site, _command, _ask)
     command_devices.add(commands, SITE)
     command_journal.add(commands, SITE)
     command_enroll.add(commands, _site)
+    command_models.add(commands, SITE)
 
+    command_account.add(commands, _site)
+
+    console = commands.add_parser("console", help="run the guard-room page (usually started for you)")
+    _site(console)
+    console.add_argument("--parent", metavar="PID", type=int, help="end when this process is not (or no longer) the parent")
+    console.set_defaults(handler=_console)
     vision = commands.add_parser("vision", help="run the vision process (usually started for you)")
     _site(vision, state_dir=False)
     vision.add_argument("--door", metavar="SOCKET", help="the daemon's control socket")
     vision.add_argument("--parent", metavar="PID", type=int, help="end when this process is not (or no longer) the parent")
+    vision.add_argument("--accept-view", metavar="CAMERA", help="take what this camera shows now for its usual view, as after work on it")
     vision.set_defaults(handler=_vision)
 
     commands.add_parser("demo", help="a whole school on this machine, played for one minute", add_help=False)
@@ -176,17 +189,26 @@ def _run(arguments: argparse.Namespace) -> int:
     for warning in settings.warnings:
         logging.getLogger("gateway.config").warning("%s", warning)
     under_systemd = "INVOCATION_ID" in os.environ and "NOTIFY_SOCKET" in os.environ
-    return serve(settings, spawn_vision=not arguments.no_vision and not under_systemd)
+    return serve(
+        settings,
+        spawn_vision=not arguments.no_vision and not under_systemd,
+        spawn_console=not arguments.no_console and not under_systemd,
+    )
 
 
 def _check(arguments: argparse.Namespace) -> int:
     from gateway.config.load import load_site
     from gateway.config.settings import ConfigRefused
+    from gateway.runtime.check_models import judge_model
     from gateway.runtime.check_text import promise_lines, promises_as_json
     from gateway.runtime.promises import judge_site
 
     try:
         settings = load_site(arguments.site)
+        problems, doubts = judge_model(settings)
+        if problems:
+            raise ConfigRefused(problems)
+        settings.warnings.extend(doubts)
         judged = judge_site(settings)
         if judged.problems and not arguments.json:
             print("\n".join(promise_lines(judged)))
@@ -328,6 +350,17 @@ def _schema(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _console(arguments: argparse.Namespace) -> int:
+    try:
+        from gateway.runtime import console_process
+        from gateway.runtime.keys import no_core_dump
+    except ImportError as error:
+        sys.stderr.write(f"campus-gateway console needs the packages of the extra `console`: {error}\n")
+        return 1
+    no_core_dump()
+    return console_process.main(arguments.config, arguments.state_dir, arguments.parent)
+
+
 def _vision(arguments: argparse.Namespace) -> int:
     try:
         from gateway.runtime import vision_process
@@ -335,6 +368,8 @@ def _vision(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         sys.stderr.write(f"campus-gateway vision needs the packages of the extra `vision`: {error}\n")
         return 1
+    if arguments.accept_view:
+        return vision_process.accept_view(arguments.config, arguments.door, arguments.accept_view)
     no_core_dump()
     return vision_process.main(arguments.config, arguments.door, arguments.parent)
 

@@ -25,7 +25,7 @@ from gateway.config.toml_lines import KeyPath
 from gateway.core.doors import DoorSpec, PowerSpec
 from gateway.core.ids import CERTIFICATE_POINT, CERTIFICATE_URGENT_POINT, ID, SYSTEM_PREFIX
 from gateway.core.outputs import OutputSpec
-from gateway.core.points import AlarmSpec, Contact, EventClass, Point, Text
+from gateway.core.points import AlarmSpec, EventClass, Point, Text
 from gateway.core.wire import WireClass, WirePoint
 
 PANIC_PERIOD_MOST_S = 0.2  # a panic signal of 400 ms must be processed (EN 50131-1); its detection limit here is 250 ms
@@ -181,6 +181,7 @@ def _check_general(site: Site, out: Resolved) -> None:
                     (("uplink", "recipients", i, "keys", j, "kid"), f'"{key.kid}" belongs to uplink.recipients[{kids[key.kid]}] already')
                 )
             kids.setdefault(key.kid, i)
+    _console(site, out)
     for i, camera in enumerate(site.cameras):
         if "@" in camera.url.split("://", 1)[1].split("/")[0]:
             out.errors.append((("cameras", i, "url"), "holds a password; put user:password into credentials_file"))
@@ -208,6 +209,18 @@ def _parts(url: str) -> tuple[str, str, str | None]:
         host, _, port = place.rpartition(":")
         return scheme, host.strip("[]"), port
     return scheme, place.strip("[]"), None
+
+
+def _console(site: Site, out: Resolved) -> None:
+    """The guard-room page leaves this machine only over TLS."""
+    console = site.console
+    if console is None:
+        return
+    if bool(console.cert_file) is not bool(console.key_file):
+        key = "key_file" if console.cert_file else "cert_file"
+        out.errors.append((("console", key), "is missing: a certificate and its key belong together"))
+    elif not console.cert_file and not _is_loopback(console.host):
+        out.errors.append((("console", "host"), "the page without TLS is for loopback only; give cert_file and key_file"))
 
 
 def _is_loopback(host: str) -> bool:
@@ -465,7 +478,7 @@ def system_point(point_id: str, role_name: str, place: str, name: str) -> Point:
         AlarmSpec(
             point=point_id,
             name=default.name,
-            condition=Contact(),
+            condition=default.condition,
             alarm_class=default.alarm_class,
             event_class=default.event_class,
             latching=default.latching,
@@ -477,4 +490,5 @@ def system_point(point_id: str, role_name: str, place: str, name: str) -> Point:
         )
         for default in role.alarms
     )
-    return Point(id=point_id, role=role.name, place=place, name=Text(role.text.zh, role.text.en), alarms=alarms, system=True)
+    kind = "contact" if "contact" in role.kinds else "enum"
+    return Point(id=point_id, role=role.name, place=place, name=Text(role.text.zh, role.text.en), kind=kind, alarms=alarms, system=True)

@@ -370,6 +370,16 @@ class Line(Strict):
         return self
 
 
+Gb28181Id = Annotated[str, Field(pattern=r"^[0-9]{20}$", description="20 digits")]
+
+
+class Recorder(Strict):
+    """Where the camera's main stream is recorded (GB/T 28181): what police ask for. Told with each piece of evidence."""
+
+    device: Gb28181Id = Field(description="id of the recorder or platform, 20 digits")
+    channel: Gb28181Id = Field(description="id of the camera on it, 20 digits")
+
+
 class Camera(Strict):
     """A camera stream used for detection (the sub-stream, please)."""
 
@@ -389,6 +399,7 @@ class Camera(Strict):
     masks: list[Annotated[list[Corner], Field(min_length=3)]] = Field(
         default_factory=list, description="polygons that nobody may see: black in every picture and clip that is kept or shown"
     )
+    recorder: Recorder | None = None
 
 
 class Vision(Strict):
@@ -397,8 +408,23 @@ class Vision(Strict):
     model: Id = "nanodet-g-person-int8"
     threads: int = Field(1, ge=1, le=16)
     input_width_px: int = Field(416, ge=128, le=1280, multiple_of=32)
-    evidence_hours: float = Field(72.0, gt=0, le=720, description="how long a picture is kept here")
-    evidence_mb: float = Field(200.0, ge=1, le=100_000, description="room for all of them; the oldest go first")
+    evidence_hours: float = Field(72.0, gt=0, le=720, description="how long a picture or clip is kept here")
+    evidence_mb: float = Field(200.0, ge=1, le=100_000, description="room for all pictures; the oldest go first")
+    clips_mb: float = Field(1000.0, ge=1, le=1_000_000, description="room for all clips; the oldest go first")
+    clip_before_s: float = Field(30.0, ge=0, le=60, description="a clip begins so long before its alarm, as far as memory reaches back")
+    clip_after_s: float = Field(15.0, ge=0, le=60, description="and ends so long after it; both 0: no clips")
+    send_stills: bool = Field(False, description="true: the picture of an alarm is sent to the centre; masks are black in it")
+    heads_blurred: bool = Field(True, description="of pictures that are sent: false only where everybody agreed to that")
+
+
+class Console(Strict):
+    """The guard-room page. It runs where this table is there."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; anything but loopback needs cert_file and key_file")
+    port: int = Field(8443, ge=1, le=65535)
+    names: list[str] = Field(default_factory=list, description="further names and addresses under which browsers may ask for the page")
+    cert_file: str = Field("", description="TLS certificate, PEM")
+    key_file: str = Field("", description="its key, mode 0600")
 
 
 class Path(Strict):
@@ -498,6 +524,7 @@ class Site(Strict):
     doors: list[Door] = Field(default_factory=list)
     schedules: dict[Id, Schedule] = Field(default_factory=dict, description="when cards count, by the name that the cards_file gives")
     power: Power | None = None
+    console: Console | None = None
     linkage: list[Linkage] = Field(default_factory=list)
     guard_posts: list[GuardPost] = Field(default_factory=list)
     patrols: list[Patrol] = Field(default_factory=list)

@@ -15,7 +15,7 @@ MANAGED_OUT_MOST_S = 8 * 3600.0  # of a highly managed alarm (contract, commands
 LONGEST_WORDS = 200  # characters of a reason
 
 _ALL = frozenset({GUARD, DUTY_LEADER, TECHNICIAN, CENTRE})
-_ON_SITE = frozenset({GUARD, DUTY_LEADER, TECHNICIAN})
+ON_SITE = frozenset({GUARD, DUTY_LEADER, TECHNICIAN})
 _LEADING = frozenset({DUTY_LEADER, TECHNICIAN, CENTRE})
 MAY: dict[str, frozenset[str]] = {
     "acknowledge": _ALL,
@@ -28,13 +28,16 @@ MAY: dict[str, frozenset[str]] = {
     "silence": _ALL,
     "take_snapshot": _ALL,
     "learn": frozenset({TECHNICIAN}),
-    "check_in": _ON_SITE,
-    "patrol": _ON_SITE,
-    "answer": _ON_SITE,
+    "check_in": ON_SITE,
+    "patrol": ON_SITE,
+    "answer": ON_SITE,
     "open_shift": _ALL,
     "whistle": _LEADING,
     "report_in": _ALL,
     "end_whistle": _LEADING,
+    "sign_in": ON_SITE | {VIEWER},
+    "sign_out": ON_SITE | {VIEWER},
+    "locked_out": ON_SITE | {VIEWER},
     "start_drill": _LEADING,
     "end_drill": _LEADING,
     "start_test": _LEADING,
@@ -42,6 +45,7 @@ MAY: dict[str, frozenset[str]] = {
     "start_maintenance": frozenset({TECHNICIAN}),
     "end_maintenance": _LEADING,
 }
+NOTED = frozenset({"sign_in", "sign_out", "locked_out"})  # nothing follows from these but their audit event
 # EN 50131-1: restoring a tamper needs a higher access level than taking an alarm; so does hiding one
 TECHNICIANS_CLASSES = frozenset({"tamper", "fault"})
 TECHNICIANS_ACTS = frozenset({"reset", "shelve"})

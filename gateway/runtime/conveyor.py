@@ -87,6 +87,8 @@ class Conveyor:
         outbox.heard = self._heard
         self.shut_down: Callable[[str], object] = lambda reason: None
         self.told: Callable[[list[Draft]], None] = lambda drafts: None
+        self.shown: Callable[[], None] = lambda: None  # something that people look at has changed
+        self.heard: Callable[[str, str, str], None] = lambda event_id, step, by: None
 
     def start(self, writer: Writer) -> None:
         """The journal is ready: decisions may flow."""
@@ -127,6 +129,8 @@ class Conveyor:
             self.wake_uplink()
         for due_s, point in decision.wake:
             self._wake_later(due_s, point)
+        if decision.changed or decision.drafts:
+            self.shown()
         if decision.drafts or decision.lasting or decision.release:
             self._drafts += decision.drafts
             for latch in decision.latches():
@@ -171,6 +175,7 @@ class Conveyor:
 
     def _heard(self, event_id: str, step: str, by: str) -> None:
         """The news of an alarm has got further; told once the uplink has done its part."""
+        self.heard(event_id, step, by)
         self._loop.call_soon(self.stimulate, Delivered(event_id, step, by))
 
     def _leave(self, reason: str, by_s: float) -> None:

@@ -16,6 +16,7 @@ from gateway.contract.envelope import Origin, Sealed
 from gateway.contract.jws import Signer, TrustedKey
 from gateway.contract.receipt import Newest
 from gateway.contract.topics import Topics
+from gateway.core.cameras import OVERDUE
 from gateway.core.commands import Command, Tick
 from gateway.core.errors import DoorRefused, GatewayError, JournalRefused
 from gateway.core.ids import CERTIFICATE_POINT, CERTIFICATE_URGENT_POINT, EventIds
@@ -42,6 +43,7 @@ from gateway.runtime.journal_care import OUTRUN, JournalWords, care_of, recall, 
 from gateway.runtime.key_change import Announcer
 from gateway.runtime.keys import card_hasher, client_id, load_signer, lock
 from gateway.runtime.remote import Remote, locks
+from gateway.runtime.showing import Showing
 from gateway.runtime.supervise import Supervisor
 from gateway.runtime.watchdog import Watchdog, notify
 from gateway.uplink.commands import CommandDesk
@@ -61,13 +63,14 @@ CERTIFICATE_LOOK_S = 10.0
 TREND_LOOK_S = 10.0  # between two samples of the measured values
 CALENDAR_LOOK_S = 600.0  # the day changes at midnight, and a clock may be set at any time
 VISION_SILENT_S = 5.0
+CONSOLE_WELL_S = 60.0  # a page's process that lasted so long had no trouble at its start
 VISION_START_S = 20.0  # loading a model on a small board takes its time
 
 
 class Daemon:
     """One gateway. `run` serves until a signal; parts are attributes so that status and metrics can look at them."""
 
-    def __init__(self, settings: Settings, *, spawn_vision: bool = True) -> None:
+    def __init__(self, settings: Settings, *, spawn_vision: bool = True, spawn_console: bool = True) -> None:
         self.settings = settings
         self.clock = Clock()
         self.boot_id = str(uuid.uuid4())
@@ -77,6 +80,7 @@ class Daemon:
         self.recipients = [recipient.id for recipient in settings.site.uplink.recipients]
         self.metrics_url = ""
         self._spawn_vision = spawn_vision and bool(settings.site.cameras)
+        self._spawn_console = spawn_console and settings.site.console is not None
         self._vision: asyncio.subprocess.Process | None = None
         self._vision_silent = False
         self._stopping = asyncio.Event()
@@ -186,9 +190,16 @@ class Daemon:
             self.field.read,
         )
         self.door.explain = self._explain
+        self.showing = Showing(self)
+        self.door.watch = self.showing.watch
+        self.conveyor.shown, self.conveyor.heard = self.showing.changed, self.showing.delivered
+        self.outbox.carried = self.showing.carried
         self._eyes = sorted(cameras | eyes)
         self.evidence = Evidence(settings, self.house, self.conveyor, self.clock.now)
         self.door.wanted, self.door.photographed = self.evidence.wanted, self.evidence.photographed
+        if self._eyes:
+            self.door.give_key = self.evidence.give_key
+        self.evidence.send = self.uplink.send_picture
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -244,6 +255,8 @@ class Daemon:
         if self._eyes:
             supervise("vision", self._watch_vision)
             supervise("evidence", self.evidence.run)
+        if self._spawn_console:
+            supervise("console", self._keep_console)
         telling.fill(self.exporter, self)
         self._start_metrics()
         supervise("watchdog", Watchdog(self.field.lines, self.writer).run)
@@ -302,6 +315,7 @@ class Daemon:
 
     def _committed(self, done: list[tuple[Batch, list[Sealed]]]) -> None:
         self.conveyor.committed(done)
+        self.showing.committed([event for _, events in done for event in events])
         if not self._journal_stays and self._journal_fault and not self.writer.trouble:
             self._journal_fault = False
             self.fault("gw-journal", False, "")
@@ -421,6 +435,25 @@ class Daemon:
             return -1.0
         return self.clock.now().now_s - max(self.door.vision.now_s, self.origin.boot_now_s)
 
+    async def _keep_console(self) -> None:
+        """Start the page's process where nobody else does, and start it again when it has ended."""
+        restart_s = 1.0
+        command = [sys.executable, "-m", "gateway", "console", "--config", str(self.settings.file), "--parent", str(self.pid)]
+        command += ["--state-dir", str(self.settings.state_dir)]
+        while True:
+            began_s = self.clock.now().now_s
+            page = await asyncio.create_subprocess_exec(*command)
+            try:
+                status = await page.wait()
+            except asyncio.CancelledError:
+                if page.returncode is None:
+                    page.terminate()
+                    await page.wait()
+                raise
+            log.warning("the page's process ended with %s; started again", status)
+            restart_s = 1.0 if self.clock.now().now_s - began_s > CONSOLE_WELL_S else min(restart_s * 2, 60.0)
+            await asyncio.sleep(restart_s)
+
     async def _watch_vision(self) -> None:
         """Start the vision process where nobody else does, and say when it is silent."""
         restart_s = 1.0
@@ -443,7 +476,7 @@ class Daemon:
                 cameras = {camera.id for camera in self.settings.site.cameras}
                 self.conveyor.push(
                     [
-                        Reading(name, True, reason="vision silent", now_s=now_s)
+                        Reading(name, OVERDUE, reason="vision silent", now_s=now_s)
                         if name in cameras
                         else Reading(name, None, Quality.BAD, "vision silent", now_s)
                         for name in self._eyes
@@ -469,18 +502,18 @@ def _dialler(settings: Settings, path: Path, keepalive_s: int, known: dict[str, 
     return MqttDialler(address, settings.site.uplink.window, known.get(path.id), password)
 
 
-def serve(settings: Settings, *, spawn_vision: bool) -> int:
+def serve(settings: Settings, *, spawn_vision: bool, spawn_console: bool = True) -> int:
     """Run the daemon; 0 after a signal, 1 when it could not start or its journal ended."""
     try:
-        asyncio.run(_serve(settings, spawn_vision))
+        asyncio.run(_serve(settings, spawn_vision, spawn_console))
     except GatewayError as error:
         sys.stderr.write(f"campus-gateway: {error}\n")
         return 1
     return 0
 
 
-async def _serve(settings: Settings, spawn_vision: bool) -> None:
-    await Daemon(settings, spawn_vision=spawn_vision).run()
+async def _serve(settings: Settings, spawn_vision: bool, spawn_console: bool) -> None:
+    await Daemon(settings, spawn_vision=spawn_vision, spawn_console=spawn_console).run()
 
 
 __all__: list[Any] = ["Daemon", "serve"]

@@ -12,7 +12,7 @@ from gateway.core.commands import Command
 from gateway.core.deadline import Deadline
 from gateway.core.points import AlarmSpec, Draft, EventClass, Point, Priority
 from gateway.core.reading import Reading
-from gateway.rules.authority import LONGEST_WORDS, MAY, TECHNICIANS_CLASSES, authorise, may
+from gateway.rules.authority import LONGEST_WORDS, MAY, NOTED, TECHNICIANS_CLASSES, authorise, may
 from gateway.runtime import decide_fittings, decide_school
 from gateway.runtime.decide_alarm import advance
 from gateway.runtime.decide_house import Turn
@@ -46,6 +46,10 @@ def command(turn: Turn, asked: Command, tell: Callable[[Reading], None]) -> None
         return
     if asked.kind == "output":
         _output(turn, asked, tell)
+        return
+    if asked.kind in NOTED:
+        turn.decision.ok, turn.decision.reply = not may(asked), may(asked) or "noted"
+        turn.decision.drafts.append(_audit(turn, asked, "gateway"))
         return
     if asked.kind in MAY and asked.kind not in _KINDS and asked.kind != "learn":
         _of_the_school(turn, asked, tell)

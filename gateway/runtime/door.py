@@ -15,15 +15,19 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gateway.contract.canonical import canonical
+from gateway.core.cameras import SEES, TROUBLES
 from gateway.core.commands import Command, Photographed
 from gateway.core.errors import BadMessage, DoorRefused
 from gateway.core.reading import Quality, Reading
 from gateway.core.wire import Exchange, Outcome, WireClass
+from gateway.rules.authority import NOTED, ON_SITE, TECHNICIAN, VIEWER
+
+_SIGHT = (SEES, *TROUBLES)  # what a camera's own point says
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +36,7 @@ MAX_DETAIL_BYTES = 4_000
 MAX_WORD = 120  # characters of a command's name or target; a point's id has 48
 MAX_REASON = 200
 MAX_POINTS = 500  # that one command is about
-FIGURES = ("frame_age_s", "judged", "inferences", "looking_s")
+FIGURES = ("frame_age_s", "judged", "inferences", "looking_s", "analysed_fps")
 READS = frozenset({1, 2, 3, 4})
 READ_BYTES = 5
 READ_TIMEOUT_MOST_MS = 10_000
@@ -43,7 +47,7 @@ AHEAD_S = 0.1  # both processes read the same monotonic clock
 class VisionWord:
     """When the vision process last said anything, and its figures. now_s: monotonic, 0 before its first word.
 
-    cameras: camera id -> frame_age_s, judged, inferences, looking_s (see `Vision.figures`), as of `now_s`.
+    cameras: camera id -> frame_age_s, judged, inferences, looking_s, analysed_fps (see `Vision.figures`), as of `now_s`.
     """
 
     now_s: float = 0.0
@@ -73,10 +77,12 @@ class Door:
         self._pictures = pictures
         self._submit = submit
         self.explain: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]] = _nothing_to_explain
+        self.watch: Callable[[asyncio.StreamWriter, Callable[[], bool]], Awaitable[None]] = _nothing_to_watch
         self._visitors: set[asyncio.StreamWriter] = set()
         self.vision = VisionWord()
         self.wanted: Callable[[], list[dict[str, Any]]] = list
         self.photographed: Callable[[Photographed], None] = lambda found: None
+        self.give_key: Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]] = _no_evidence
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -96,6 +102,9 @@ class Door:
         self._visitors.add(writer)
         try:
             while (line := await _line(reader)) != b"":
+                if _watches(line) and _trusted(uid):
+                    await self.watch(writer, reader.at_eof)
+                    return
                 answer = await self._answer(line, uid)
                 writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
                 await writer.drain()
@@ -109,11 +118,13 @@ class Door:
         try:
             if line is None:
                 raise DoorRefused(f"a line is longer than {MAX_LINE_BYTES} bytes")
-            if uid not in (0, os.getuid()):
+            if not _trusted(uid):
                 raise DoorRefused(f"user {uid} may not use this socket")
             request = _request(line)
             if request.get("op") == "explain":
                 return {"ok": True, "explain": await self.explain(request)}
+            if request.get("op") == "evidence_key":
+                return await self.give_key(request, _user(uid))
             return await self._read(request) if request.get("op") == "read" else self._handle(request, uid)
         except DoorRefused as refused:
             return {"ok": False, "error": str(refused)}
@@ -194,7 +205,7 @@ class Door:
             if not isinstance(point, str) or point not in self._camera_points:
                 raise DoorRefused(f"{_shown(point)} is not a camera or a camera's point")
             value, at_s, detail, reason = item.get("value"), item.get("now_s", now_s), item.get("detail"), item.get("reason", "")
-            if value is not None and not isinstance(value, bool | int | float):
+            if value is not None and not isinstance(value, bool | int | float) and value not in _SIGHT:
                 raise DoorRefused(f"{point}: value must be true, false, a number or null")
             try:
                 quality = Quality(item.get("quality", "good"))
@@ -210,8 +221,28 @@ class Door:
         return out
 
 
+def _trusted(uid: int) -> bool:
+    return uid in (0, os.getuid())
+
+
+def _watches(line: bytes | None) -> bool:
+    """A visitor that wants to be told what changes, until it leaves."""
+    try:
+        return line is not None and b'"watch"' in line and _request(line).get("op") == "watch"
+    except DoorRefused:
+        return False
+
+
+async def _nothing_to_watch(writer: asyncio.StreamWriter, left: Callable[[], bool]) -> None:
+    """Before there is anything to show."""
+
+
 async def _nothing_to_explain(request: dict[str, Any]) -> dict[str, Any]:
     raise DoorRefused("explain is not known here")
+
+
+async def _no_evidence(request: dict[str, Any], user: str) -> dict[str, Any]:
+    raise DoorRefused("this gateway keeps no evidence: it has no cameras")
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes | None:
@@ -253,7 +284,17 @@ def _photographed(request: dict[str, Any]) -> Photographed:
         raise DoorRefused("a picture has `bytes` and `captured_s`, a monotonic time in the past")
     if failure:
         return Photographed(picture[:MAX_WORD], failure[:MAX_REASON])
-    return Photographed(picture[:MAX_WORD], "", str(sha256), int(size_bytes), float(captured_s))
+    found = Photographed(picture[:MAX_WORD], "", str(sha256), int(size_bytes), float(captured_s))
+    return replace(found, **_about_the_file(request))
+
+
+def _about_the_file(request: dict[str, Any]) -> dict[str, Any]:
+    """Of a picture that lies sealed, of a clip, and of a copy that may leave."""
+    ends_s, file_bytes = request.get("ends_s", 0.0), request.get("file_bytes", 0)
+    shas: dict[str, Any] = {name: request[name] for name in ("file_sha256", "outgoing_sha256") if name in request}
+    if not all(map(_is_sha256, shas.values())) or not _is_number(ends_s) or not _is_number(file_bytes) or file_bytes < 0:
+        raise DoorRefused("`file_sha256` and `outgoing_sha256` are 64 hex digits, `ends_s` and `file_bytes` numbers")
+    return {**shas, "ends_s": float(ends_s), "file_bytes": int(file_bytes)}
 
 
 def _is_sha256(value: object) -> bool:
@@ -263,6 +304,9 @@ def _is_sha256(value: object) -> bool:
 def _command(request: dict[str, Any], uid: int) -> Command:
     kind, target, by, value, why, second = (request.get(name) or "" for name in ("command", "target", "by", "value", "why", "second"))
     words = (kind, target, by, value, why, second)
+    role = request.get("role") or TECHNICIAN
+    if role not in ON_SITE and not (role == VIEWER and kind in NOTED):
+        raise DoorRefused(f"`role` is one of {', '.join(sorted(ON_SITE))}")
     for_s = request.get("for_s") or 0
     if not all(isinstance(word, str) for word in words) or not request.get("command") or "target" not in request:
         raise DoorRefused("a command needs `command`, `target` and perhaps `by`, `value`, `why` and `second`, all of them text")
@@ -273,22 +317,27 @@ def _command(request: dict[str, Any], uid: int) -> Command:
         raise DoorRefused(f"`points` is a list of at most {MAX_POINTS} ids")
     if not _is_number(for_s):
         raise DoorRefused("`for_s` is a number of seconds")
-    try:
-        user = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        user = f"uid {uid}"
+    user = _user(uid)
     return Command(
         kind=kind,
         target=target,
         by=(by or user)[:80],
-        role="technician",
-        origin="door",
+        role=role,
+        origin="page" if request.get("who") == "console" else "door",
         value=value,
         why=why[:MAX_REASON],
         for_s=float(for_s),
         second=second[:80],
         points=tuple(points),
     )
+
+
+def _user(uid: int) -> str:
+    """Login name."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 def _peer_uid(sock: socket.socket) -> int:

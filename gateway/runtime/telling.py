@@ -13,6 +13,7 @@ from gateway import __version__
 from gateway.alarm.machine import ACTIVE, STANDING, UNACKED, State
 from gateway.alarm.measures import STALE_S
 from gateway.contract.envelope import rfc3339
+from gateway.core.cameras import TROUBLES
 from gateway.core.points import TESTS_POINT
 from gateway.core.reading import Quality
 from gateway.metrics.exporter import Exporter, Sample
@@ -71,6 +72,13 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
 
     def figures(name: str) -> list[Sample]:
         return [({"camera": camera}, told[name]) for camera, told in list(daemon.door.vision.cameras.items())]
+
+    def troubles() -> Iterator[Sample]:
+        for point in points.values():
+            if point.role == "camera_link":
+                reading = house.readings.get(point.id)
+                for trouble in TROUBLES:
+                    yield {"camera": point.id, "trouble": trouble}, float(reading is not None and reading.value == trouble)
 
     def transactions() -> Iterator[Sample]:
         for name, line in daemon.field.lines.items():
@@ -196,6 +204,14 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
         lambda: figures("judged"))  # fmt: skip
     add("gw_inferences", "counter", "Pictures that the model looked at.", ("camera",), lambda: figures("inferences"))
     add("gw_inference_seconds", "counter", "Time spent judging pictures.", ("camera",), lambda: figures("looking_s"))
+    add("gw_camera_analysed_fps", "gauge", "Pictures judged a second, over the last seconds.", ("camera",), lambda: figures("analysed_fps"))
+    add(
+        "gw_camera_trouble",
+        "gauge",
+        "1 for what keeps the camera from being relied on; all 0 while it sees.",
+        ("camera", "trouble"),
+        troubles,
+    )
     add("gw_mode", "gauge", "Points that are in a drill, a walk test or maintenance.", ("mode",), lambda: points_in_modes(daemon))
     add("gw_walk_tests_due", "gauge", "Points whose walk test is overdue.", (), lambda: one(overdue_tests(daemon)))
     add("gw_task_crashes", "counter", "Crashes of supervised tasks.", ("task",),

@@ -202,7 +202,9 @@ port = 0
 {field_text}
 """
     )
-    gateway = Program(folder / "gateway.log", "gateway", "run", "--config", str(site), "--no-vision", environment=environment)
+    gateway = Program(
+        folder / "gateway.log", "gateway", "run", "--config", str(site), "--no-vision", "--no-console", environment=environment
+    )
     here = Rig(folder, site, gateway)
     try:
         if school:

@@ -29,6 +29,8 @@ def may(kind: str, alarm_class: str) -> set[str]:
         return {D, T, C}
     if kind in ("check_in", "patrol", "answer"):
         return {G, D, T}
+    if kind in ("sign_in", "sign_out", "locked_out"):
+        return {G, D, T, "viewer"}
     return {G, D, T, C}
 
 

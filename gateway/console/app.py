@@ -1,0 +1,323 @@
+"""The page as a Starlette application. It knows nothing of the daemon but a Feed: the newest picture, and a way to send commands.
+
+Every answer forbids other origins' scripts, frames and forms. What changes something needs a session, its token in a header, and this
+page's own origin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.console import view
+from gateway.console.accounts import AccountRefused, Accounts
+from gateway.console.sessions import ACT_S, Lock, Session, Sessions
+from gateway.console.words import LANGUAGES, say
+
+COOKIE, LANGUAGE_COOKIE, CSRF_HEADER = "campus_session", "campus_language", "x-csrf"
+BODY_MOST_BYTES = 10_000
+ALIVE_S = 2.0  # a page that hears nothing for 5 s says that it has lost its connection
+PAGES_MOST = 100
+COMMANDS = frozenset({"acknowledge", "reset", "shelve", "unshelve", "silence"})
+TEXT_MOST = 200
+LOCKINGS_TOLD = 100  # of one run
+SHELVE_MOST_S = 8 * 3600.0
+
+log = logging.getLogger(__name__)
+
+_SECURITY = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class Feed(Protocol):
+    """What the page knows of the daemon."""
+
+    picture: Mapping[str, Any] | None
+    away: bool
+
+    async def changed(self, after: int) -> int:
+        """Wait until there is something newer than the state of this number; gives the new number."""
+        ...
+
+    async def act(self, command: dict[str, Any]) -> tuple[bool, str]:
+        """Send one command to the daemon: whether it was carried out, and the words."""
+        ...
+
+
+class Console:
+    """All routes. zone: IANA name of the school's time. hosts: under which this page may be asked for. secure: it is served over TLS."""
+
+    def __init__(
+        self, feed: Feed, accounts: Accounts, zone: str, hosts: frozenset[str], *, secure: bool, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._feed, self._accounts, self._zone, self._hosts, self._secure, self._now = feed, accounts, zone, hosts, secure, now
+        self._sessions, self._lock = Sessions(), Lock()
+        self._checking = asyncio.Semaphore(1)  # passwords are dear to check: one at a time leaves the other core alone
+        self._pages = 0
+        self._lockings = 0
+
+    def app(self) -> Starlette:
+        """The application."""
+        routes = [
+            Route("/", self._page),
+            Route("/sign-in", self._sign_in_page),
+            Route("/sign-in", self._sign_in, methods=["POST"]),
+            Route("/again", self._again, methods=["POST"]),
+            Route("/sign-out", self._sign_out, methods=["POST"]),
+            Route("/act", self._act, methods=["POST"]),
+            Route("/events", self._events),
+            Route("/language", self._language_page),
+            Mount("/static", StaticFiles(packages=[("gateway.console", "static")])),
+        ]
+        guard = Middleware(_Guard, hosts=self._hosts)
+        handlers = {HTTPException: _refusal, AccountRefused: _broken, ClientDisconnect: _refusal}
+        return Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
+
+    # --- pages ---------------------------------------------------------------------------------
+
+    async def _page(self, request: Request) -> Response:
+        session = self._session(request)
+        if session is None:
+            return RedirectResponse("/sign-in", 303)
+        language, role = _language(request), self._accounts.role_of(session.name)
+        parts = view.parts(self._feed.picture, self._feed.away, language, role, self._zone)
+        html = view.render("page.html", language, parts=parts, csrf=session.csrf, name=session.name, role=role)
+        return HTMLResponse(html, headers={"cache-control": "no-store"})
+
+    async def _sign_in_page(self, request: Request) -> Response:
+        language = _language(request)
+        html = view.render("sign-in.html", language, empty=not self._accounts.all())
+        return HTMLResponse(html, headers={"cache-control": "no-store"})
+
+    async def _language_page(self, request: Request) -> Response:
+        to = request.query_params.get("to", "")
+        if to not in LANGUAGES:
+            raise HTTPException(400, f"`to` is one of {', '.join(LANGUAGES)}")
+        answer = RedirectResponse("/", 303)
+        answer.set_cookie(LANGUAGE_COOKIE, to, max_age=31_536_000, samesite="strict", secure=self._secure, httponly=True)
+        return answer
+
+    # --- people --------------------------------------------------------------------------------
+
+    async def _sign_in(self, request: Request) -> Response:
+        body = await _body(request)
+        name, password = _text(body, "name", 40), _text(body, "password", 200)
+        if not await self._checked(request, name, password):
+            return _error(403, say("wrong", _language(request)))
+        name = name.strip()
+        await self._note("sign_in", name, self._accounts.role_of(name), request)
+        cookie, _ = self._sessions.begin(name, self._now())
+        answer = JSONResponse({"ok": True})
+        answer.set_cookie(COOKIE, cookie, samesite="strict", secure=self._secure, httponly=True)
+        return answer
+
+    async def _again(self, request: Request) -> Response:
+        session = self._changing(request)
+        body = await _body(request)
+        if not await self._checked(request, session.name, _text(body, "password", 200)):
+            return _error(403, say("wrong", _language(request)))
+        session.act_until_s = self._now() + ACT_S
+        return JSONResponse({"ok": True})
+
+    async def _sign_out(self, request: Request) -> Response:
+        session = self._changing(request)
+        self._sessions.end(request.cookies[COOKIE])
+        await self._note("sign_out", session.name, self._accounts.role_of(session.name), request)
+        answer = JSONResponse({"ok": True})
+        answer.delete_cookie(COOKIE)
+        return answer
+
+    async def _checked(self, request: Request, name: str, password: str) -> bool:
+        """Whether this is the person; after five wrong passwords from one address nobody is, for five minutes."""
+        key = f"{name} {request.client.host if request.client else ''}"
+        if self._lock.closed_s(key, self._now()):
+            raise HTTPException(429, say("locked", _language(request)))
+        async with self._checking:
+            right = bool(await asyncio.to_thread(self._accounts.check, name, password))
+        if right:
+            self._lock.right(key)
+        elif self._lock.wrong(key, self._now()) and self._lockings < LOCKINGS_TOLD:
+            self._lockings += 1  # who guesses names all night must not fill the journal
+            await self._note("locked_out", name.strip() or "-", "viewer", request)
+        return right
+
+    async def _note(self, kind: str, name: str, role: str, request: Request) -> None:
+        """An audit event. A daemon that is away hears nothing of it: looking must be possible then."""
+        address = request.client.host if request.client else ""
+        command = {"op": "command", "who": "console", "command": kind, "target": "page", "by": name, "role": role, "value": address}
+        done, text = await self._feed.act(command)
+        if not done:
+            log.warning("%s of %s is not on record: %s", kind, name, text)
+
+    def _session(self, request: Request) -> Session | None:
+        session = self._sessions.of(request.cookies.get(COOKIE, ""), self._now())
+        if session is not None and not self._accounts.role_of(session.name):
+            self._sessions.end_all(session.name)
+            return None
+        return session
+
+    def _changing(self, request: Request) -> Session:
+        """The session of a request that changes something: HTTPException unless it comes from our own page."""
+        session = self._session(request)
+        if session is None:
+            raise HTTPException(401, "sign in first")
+        if request.headers.get(CSRF_HEADER) != session.csrf:
+            raise HTTPException(403, "the token of this page is missing or another session's; load the page again")
+        return session
+
+    # --- deeds ---------------------------------------------------------------------------------
+
+    async def _act(self, request: Request) -> Response:
+        session = self._changing(request)
+        body = await _body(request)
+        kind, target, why = _text(body, "command", 40), _text(body, "target", 120), _text(body, "why", TEXT_MOST)
+        for_s = body.get("for_s", 0)
+        if kind not in COMMANDS:
+            raise HTTPException(400, f"`command` is one of {', '.join(sorted(COMMANDS))}")
+        if isinstance(for_s, bool) or not isinstance(for_s, int | float) or not 0 <= for_s <= SHELVE_MOST_S:
+            raise HTTPException(400, f"`for_s` is a number of seconds, at most {SHELVE_MOST_S:.0f}")
+        role = self._accounts.role_of(session.name)
+        if role == "viewer":
+            raise HTTPException(403, "a viewer looks and does not act")
+        if session.act_until_s <= self._now():
+            return JSONResponse({"error": say("again", _language(request)), "again": True}, 403)
+        session.act_until_s = self._now() + ACT_S
+        command: dict[str, Any] = {"op": "command", "who": "console", "command": kind, "target": target, "by": session.name, "role": role}
+        command |= {"why": why, "for_s": for_s}
+        done, text = await self._feed.act(command)
+        return JSONResponse({"text": text}) if done else _error(409, text)
+
+    # --- what happens --------------------------------------------------------------------------
+
+    async def _events(self, request: Request) -> Response:
+        session = self._session(request)
+        if session is None:
+            raise HTTPException(401, "sign in first")
+        if self._pages >= PAGES_MOST:
+            raise HTTPException(503, f"{PAGES_MOST} pages are open already")
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._stream(request, _language(request)), media_type="text/event-stream", headers=headers)
+
+    async def _stream(self, request: Request, language: str) -> AsyncIterator[str]:
+        """The parts that differ from what this page has; a sign of life each ALIVE_S."""
+        shown: dict[str, str] = {}
+        number = 0
+        self._pages += 1
+        try:
+            yield "retry: 1000\n\n"
+            while True:
+                session = self._session(request)
+                if session is None:
+                    yield "event: out\ndata: {}\n\n"
+                    return
+                picture = self._feed.picture
+                parts = view.parts(picture, self._feed.away, language, self._accounts.role_of(session.name), self._zone)
+                fresh = {name: html for name, html in parts.items() if shown.get(name) != html}
+                shown.update(fresh)
+                told = {"parts": fresh, "site": "" if picture is None else picture["site"][language], "sounds": _sounds(picture)}
+                yield f"event: parts\ndata: {json.dumps(told, ensure_ascii=False)}\n\n"
+                try:
+                    async with asyncio.timeout(ALIVE_S):
+                        number = await self._feed.changed(number)
+                except TimeoutError:
+                    pass
+        finally:
+            self._pages -= 1
+
+
+class _Guard:
+    """Around every route: the host must be ours, what changes something comes from our origin; each answer gets security headers."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+        self._app, self._hosts = app, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *((name.encode(), value.encode()) for name, value in _SECURITY.items())]
+            await send(message)
+
+        request = Request(scope)
+        refused = self._why_not(request)
+        answer: Callable[[Scope, Receive, Send], Awaitable[None]] = _error(*refused) if refused else self._app
+        await answer(scope, receive, with_headers)
+
+    def _why_not(self, request: Request) -> tuple[int, str] | None:
+        host = request.headers.get("host", "")
+        if host.lower() not in self._hosts:
+            return 421, "this page is not known under that name"
+        if request.method not in ("GET", "HEAD"):
+            origin = request.headers.get("origin", "")
+            if origin.partition("://")[2].lower() != host.lower():
+                return 403, "only this page itself may send that"
+        return None
+
+
+def _sounds(picture: Mapping[str, Any] | None) -> bool:
+    return picture is not None and view.sounds(picture)
+
+
+def _language(request: Request) -> str:
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    return chosen if chosen in LANGUAGES else LANGUAGES[0]
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object that was sent. HTTPException for anything else."""
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > BODY_MOST_BYTES:
+            raise HTTPException(413, f"a request has at most {BODY_MOST_BYTES} bytes")
+    try:
+        body = json.loads(content)
+        content.decode()
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "the body is not JSON in UTF-8") from None
+    if not isinstance(body, dict):
+        raise HTTPException(400, "the body is a JSON object")
+    return body
+
+
+def _text(body: dict[str, Any], key: str, most: int) -> str:
+    value = body.get(key, "")
+    if not isinstance(value, str) or len(value) > most or any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000 for letter in value):
+        raise HTTPException(400, f"`{key}` is a text of at most {most} characters")
+    return value
+
+
+def _error(status: int, text: str) -> JSONResponse:
+    return JSONResponse({"error": text}, status)
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    return _error(error.status_code, error.detail) if isinstance(error, HTTPException) else _error(400, "the request was cut off")
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return _error(503, str(error))

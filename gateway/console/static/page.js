@@ -1,0 +1,124 @@
+"use strict";
+// The page keeps nothing: each part comes whole from the server and takes the place of the one before.
+
+const desk = document.querySelector("body.desk");
+const byId = (id) => document.getElementById(id);
+
+async function post(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  if (desk) headers["X-CSRF"] = desk.dataset.csrf;
+  const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), redirect: "error" });
+  return { status: answer.status, said: await answer.json() };
+}
+
+// --- signing in -------------------------------------------------------------------------------
+
+const form = byId("sign-in");
+if (form) form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const said = byId("said");
+  try {
+    const answer = await post("/sign-in", { name: form.name.value, password: form.password.value });
+    if (answer.status === 200) { location.replace("/"); return; }
+    said.textContent = answer.said.error;
+  } catch (error) { said.textContent = String(error); }
+  said.hidden = false;
+  form.password.value = "";
+  form.password.focus();
+});
+
+// --- the desk ---------------------------------------------------------------------------------
+
+if (desk) {
+  let audio = null, sounding = false, beats = null;
+
+  function beat() {
+    if (!audio || audio.state !== "running") { byId("sound").hidden = false; return; }
+    byId("sound").hidden = true;
+    for (const [at, hertz] of [[0, 880], [0.22, 660]]) {
+      const tone = audio.createOscillator(), gain = audio.createGain();
+      tone.frequency.value = hertz; tone.type = "square"; gain.gain.value = 0.25;
+      tone.connect(gain).connect(audio.destination);
+      tone.start(audio.currentTime + at); tone.stop(audio.currentTime + at + 0.2);
+    }
+  }
+  function sound(on) {
+    sounding = on;
+    desk.dataset.sounding = on ? "yes" : "no";
+    if (on && !beats) { beat(); beats = setInterval(beat, 1000); }
+    if (!on && beats) { clearInterval(beats); beats = null; byId("sound").hidden = true; }
+  }
+  function wake() {
+    if (!audio) audio = new AudioContext();
+    audio.resume().then(() => { if (sounding) beat(); });
+  }
+  addEventListener("pointerdown", wake);
+  addEventListener("keydown", wake);
+
+  function put(id, html) {
+    const part = byId(id), held = document.activeElement;
+    const focus = part.contains(held) ? [held.dataset.act, held.dataset.target] : null;
+    part.innerHTML = html;
+    if (!focus) return;
+    const again = [...part.querySelectorAll("button")].find((one) => one.dataset.act === focus[0] && one.dataset.target === focus[1])
+      || part.querySelector("button");
+    if (again) again.focus({ preventScroll: true });
+  }
+
+  const events = new EventSource("/events");
+  events.addEventListener("parts", (event) => {
+    const told = JSON.parse(event.data);
+    for (const [id, html] of Object.entries(told.parts)) put(id, html);
+    byId("site").textContent = told.site;
+    sound(told.sounds);
+    byId("lost").hidden = true;
+    clearTimeout(silent); silent = setTimeout(lost, 5000);
+  });
+  events.addEventListener("out", () => location.replace("/sign-in"));
+  events.onerror = () => lost();
+  let silent = setTimeout(lost, 5000);
+  function lost() { byId("lost").textContent = desk.dataset.lost; byId("lost").hidden = false; }
+
+  let hush = null;
+  function say(text) {
+    byId("said").textContent = text; byId("said").hidden = false;
+    clearTimeout(hush); hush = setTimeout(() => { byId("said").hidden = true; }, 6000);
+  }
+  function ask(dialog) {
+    return new Promise((resolve) => {
+      dialog.returnValue = "";
+      dialog.addEventListener("close", () => resolve(dialog.returnValue === "ok"), { once: true });
+      dialog.showModal();
+    });
+  }
+  async function act(body, label) {
+    for (;;) {
+      const answer = await post("/act", body);
+      if (answer.status === 200) { say(`${desk.dataset.done}: ${label}`); return; }
+      if (answer.status === 403 && answer.said.again) {
+        byId("again-password").value = "";
+        if (!await ask(byId("again"))) return;
+        const back = await post("/again", { password: byId("again-password").value });
+        if (back.status !== 200) say(back.said.error);
+        continue;
+      }
+      if (answer.status === 401) { location.replace("/sign-in"); return; }
+      say(`${desk.dataset.refused}: ${answer.said.error}`);
+      return;
+    }
+  }
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[data-act]");
+    if (!button) return;
+    const body = { command: button.dataset.act, target: button.dataset.target };
+    if (body.command === "shelve") {
+      byId("reason-text").value = "";
+      if (!await ask(byId("reason"))) return;
+      body.why = byId("reason-text").value;
+      body.for_s = 3600;
+    }
+    button.disabled = true;
+    try { await act(body, button.textContent); } catch (error) { say(String(error)); } finally { button.disabled = false; }
+  });
+  byId("sign-out").addEventListener("click", async () => { await post("/sign-out", {}); location.replace("/sign-in"); });
+}
