@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 
-.PHONY: help setup demo test check format bench prove prove-short lock clean
+.PHONY: help setup demo test check format bench prove prove-short model lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,7 +35,7 @@ format: setup  ## put the code into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-BENCHES := core bus alarm journal uplink
+BENCHES := core bus alarm journal uplink vision
 
 bench: $(BENCHES:%=bench-%)  ## all benchmarks; results in build/bench/
 
@@ -48,6 +48,9 @@ prove: setup  ## the long proof that no accepted alarm is lost, as root (ARGS="-
 
 prove-short: setup  ## the same in under 5 minutes
 	@$(BIN)/python -m tests.bench.prove --effort short $(ARGS)
+
+model: setup  ## build the shipped networks anew in build/model (needs npm) and hold them against models/
+	@$(BIN)/python -m models.make --out build/model $(ARGS)
 
 lock:  ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --no-header --no-emit-index-url --no-annotate \

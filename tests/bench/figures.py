@@ -14,18 +14,21 @@ _GOAL = re.compile(r"^(<=|>=|=) (-?[0-9.]+)$")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One result. goal: "<= 1.5", ">= 1500" or "= 20", or "" when it is only shown. note: how it came about, how noisy it was."""
+    """One result. goal: "<= 1.5", ">= 1500" or "= 20", or "" when it is only shown. note: how it came about, how noisy it was.
+
+    value: None where it could not be measured here; the note says why.
+    """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     goal: str
     note: str = ""
 
     @property
     def met(self) -> bool:
-        """Whether the value reaches its goal, if it has one."""
-        return not self.goal or meets(self.value, self.goal)
+        """Whether the value reaches its goal, if it has one; a missing value does not."""
+        return not self.goal or (self.value is not None and meets(self.value, self.goal))
 
     def as_json(self) -> dict[str, object]:
         """As written to build/bench/NAME.json."""
@@ -67,7 +70,7 @@ def span(samples: Sequence[float], digits: int = 2) -> str:
 def table(figures: Sequence[Figure]) -> str:
     """The figures as aligned text, each with its verdict and its note below."""
     rows = [("figure", "value", "unit", "goal", "")]
-    rows += [(f.name, f"{f.value:g}", f.unit, f.goal, ("met" if f.met else "MISSED") if f.goal else "") for f in figures]
+    rows += [(f.name, "-" if f.value is None else f"{f.value:g}", f.unit, f.goal, _verdict(f)) for f in figures]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     lines = []
     for i, row in enumerate(rows):
@@ -75,3 +78,9 @@ def table(figures: Sequence[Figure]) -> str:
         if i and figures[i - 1].note:
             lines.append(f"    {figures[i - 1].note}")
     return "\n".join(lines)
+
+
+def _verdict(figure: Figure) -> str:
+    if figure.value is None:
+        return "missing"
+    return ("met" if figure.met else "MISSED") if figure.goal else ""
