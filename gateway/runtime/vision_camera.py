@@ -13,6 +13,7 @@ from gateway.core.cameras import BLIND, NO_FRAMES, NO_MODEL, OVERDUE, SEES, SLOW
 from gateway.core.reading import Reading
 from gateway.runtime import vision_views
 from gateway.runtime.vision_eye import Eye
+from gateway.vision.mask import blackened
 from gateway.vision.sight import Sight
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class Watched:
         """Readings of its zones; None when this picture says nothing of them. In the worker's thread. Raises ModelRefused."""
         if vision_views.accepted(self.views, self.settings.id):
             self.sight.accept()
-        trouble = self.sight.judge(picture.luma, picture.i420[picture.height_px :], picture.captured_s, picture.repeats_s)
+        seen = blackened(picture.i420, self.settings.masks) if self.settings.masks else picture.i420  # a stored view shows nothing masked
+        height = picture.height_px
+        trouble = self.sight.judge(seen[:height], seen[height:], picture.captured_s, picture.repeats_s)
         if self.sight.changed and (self.sight.fresh or picture.captured_s - self.stored_s >= STORE_S):
             vision_views.store(self.views, self.settings.id, self.sight.views)
             self.stored_s, self.sight.changed, self.sight.fresh = picture.captured_s, False, False

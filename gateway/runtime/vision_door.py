@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -77,12 +78,17 @@ class VisionDoor:
         self._mark(True, "")
         self._waiting.clear()
         self._waiting.extend(self._newest.values())
+        told_s = -ALIVE_S
         while True:
             if not self._waiting and not self._told:
                 self._wake.clear()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(ALIVE_S):
                         await self._wake.wait()
+            now_s = time.monotonic()
+            if now_s - told_s >= ALIVE_S:  # also while there is much to say: the figures of a busy camera are the ones that matter
+                self._hear(await _ask(reader, writer, {"op": "alive", "cameras": self.figures()}))
+                told_s = now_s
             if self._told:
                 await self._send_told(reader, writer)
             elif self._waiting:
@@ -91,8 +97,6 @@ class VisionDoor:
                     self._hear(await _ask(reader, writer, {"op": "readings", "readings": [to_line(reading) for reading in batch]}))
                 except DoorRefused as error:  # the others' readings must still go out
                     log.error("%s (%s)", error, ", ".join(reading.point for reading in batch))
-            else:
-                self._hear(await _ask(reader, writer, {"op": "alive", "cameras": self.figures()}))
 
     async def _send_told(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One of them; it is kept until the daemon has answered, so that a restart of the daemon does not lose it."""

@@ -24,6 +24,9 @@ from models.runner import Found
 Bytes = NDArray[np.uint8]
 
 CROSSED_S = 2.0  # a line shows for so long that somebody crossed it
+SETTLE_PICTURES = 6  # somebody who stands there is believed after five finds; before that, nobody can say that nobody is there
+SETTLE_DWELL_MOST_S = 5.0  # of the time that somebody must stay, as much is waited for as well
+LOOKING = "刚恢复，正在辨认 (just back, looking)"
 _HALF = 2  # things that stand are looked for on every second pixel of the small plane
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,7 @@ class Eye:
         keep: float,
         kinds: tuple[str, ...] = ("person",),
     ) -> None:
+        self._settle_s = SETTLE_PICTURES / camera.analysed_fps
         self._polygons = {zone.id: zone.polygon for zone in camera.zones}
         self._ends = {line.id: (line.start, line.end) for line in camera.lines}
         self._watches = watches_of(camera, site)
@@ -75,6 +79,7 @@ class Eye:
 
     def forget(self) -> None:
         """After blindness: who was there before is unknown now. The bare ground, and how many passed, is still known."""
+        self._began_s: float | None = None
         self._following = Following()
         self._presence = {watch: presence.Presence() for watch in self._watches}
         self._counts = {watch: counting.Count() for watch in self._watches}
@@ -89,6 +94,7 @@ class Eye:
     def look(self, picture: Seen) -> list[Reading]:
         """One reading for each point of this camera, dated by the picture's capture. Raises ModelRefused when the model fails."""
         at_s, size_px = picture.captured_s, (picture.width_px, picture.height_px)
+        self._began_s = at_s if self._began_s is None else self._began_s
         plane = motion.shrink(picture.luma)
         self._following, worth_it = following.gate(self._following, plane, at_s)
         if worth_it:
@@ -130,7 +136,15 @@ class Eye:
         occupied, detail = now.occupied, _detail(now, count.value, there.get(now.best), size_px)
         if "object" in watch.sees and (things := [thing for thing in self._grounds[watch.zone].things if thing.stood_s >= watch.dwell_s]):
             occupied, detail = True, _of_things(things, at_s)
+        if not occupied and at_s - self._known_from_s < min(watch.dwell_s, SETTLE_DWELL_MOST_S):
+            return [Reading(point, None, Quality.BAD, LOOKING, at_s) for point in watch.points]
         return [Reading(point, count.value if point in watch.counting else occupied, now_s=at_s, detail=detail) for point in watch.points]
+
+    @property
+    def _known_from_s(self) -> float:
+        """Capture time from which somebody who stands there would have been found."""
+        assert self._began_s is not None
+        return self._began_s + self._settle_s
 
     def _look_for_things(self, plane: Bytes, at_s: float, size_px: tuple[int, int]) -> None:
         gate = self._following.gate

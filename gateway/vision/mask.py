@@ -6,6 +6,7 @@ Corners are x, y between 0 and 1 from the top left. Where an edge cuts a pixel t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -20,13 +21,19 @@ def blackened(i420: Bytes, masks: Sequence[Polygon]) -> Bytes:
     if not masks:
         return i420
     height, width = i420.shape[0] * 2 // 3, i420.shape[1]
-    half = covered(masks, width // 2, height // 2)
+    half, luma = _planes(tuple(tuple((corner[0], corner[1]) for corner in polygon) for polygon in masks), width, height)
     out = i420.copy()
-    luma = np.repeat(np.repeat(half, 2, axis=0), 2, axis=1)
     out[:height][luma] = 0
     chroma = out[height:].reshape(2, height // 2, width // 2)
     chroma[:, half] = 128
     return out
+
+
+@lru_cache(maxsize=64)
+def _planes(masks: tuple[tuple[tuple[float, float], ...], ...], width: int, height: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where the masks lie in the colour planes, and in the luma plane; the same for every picture of a camera."""
+    half = covered(masks, width // 2, height // 2)
+    return half, np.repeat(np.repeat(half, 2, axis=0), 2, axis=1)
 
 
 def covered(masks: Sequence[Polygon], width: int, height: int) -> NDArray[np.bool_]:

@@ -93,6 +93,20 @@ def test_the_view_outlives_the_process(tmp_path: Path, clock: Clock) -> None:
     assert again.sight.trouble == ""
 
 
+def test_a_stored_view_shows_nothing_of_what_is_masked(tmp_path: Path, clock: Clock) -> None:
+    left_half = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]
+    for name, masks in (("open", []), ("masked", [left_half])):
+        (tmp_path / name).mkdir()
+        feed(watched(tmp_path / name, clock, masks=masks), clock, scenes.plain, 5.0)
+    seen, masked = (vision_views.restore(tmp_path / name / "views", "gate").colour for name in ("open", "masked"))
+    assert seen is not None
+    assert masked is not None
+    inner = np.s_[:, : int(seen.detail.shape[1] * 0.45)]
+    assert np.ptp(seen.detail[inner]) > 0
+    assert np.ptp(masked.detail[inner]) == 0
+    assert np.ptp(masked.plane[:, : int(masked.plane.shape[1] * 0.4)]) == 0
+
+
 @pytest.mark.parametrize("body", [b"", b"PK\x03\x04 nonsense", b"\x93NUMPY"])
 def test_a_stored_view_that_is_damaged_is_learned_anew(tmp_path: Path, body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "gate.npz").write_bytes(body)

@@ -145,7 +145,19 @@ def test_after_blindness_nobody_is_remembered() -> None:
         scene.look(i / 5)
     scene.eye.forget()
     scene.people = []
-    assert scene.look(30.0)["person-gate"].value is False
+    said = [scene.look(30.0 + i / 5)["person-gate"] for i in range(20)]
+    assert {reading.value for reading in said} == {None, False}
+    assert said[-1] == Reading("person-gate", False, now_s=33.8, detail=said[-1].detail)
+
+
+def test_until_enough_was_seen_nobody_is_not_said_and_somebody_is() -> None:
+    """A person who stands there when sight returns: unknown, then there; never "nobody there" between the two."""
+    scene = Scene()
+    scene.people = [(RIGHT, 0.6)]
+    said = [scene.look(i / 5)["person-gate"] for i in range(25)]
+    values = [reading.value for reading in said]
+    assert values == [None] * values.index(True) + [True] * (25 - values.index(True))
+    assert {reading.quality for reading in said if reading.value is None} == {Quality.BAD}
 
 
 def test_a_failing_model_is_an_error_never_nobody() -> None:
@@ -167,7 +179,8 @@ def test_blindness_names_every_point_of_the_camera() -> None:
 
 def test_a_crowd_is_counted() -> None:
     scene = Scene()
-    assert scene.look(0.0)["crowd-left"].value == 0
+    before = [scene.look(-3.0 + i / 5)["crowd-left"].value for i in range(15)]
+    assert (before[0], before[-1]) == (None, 0)
     scene.people = [(LEFT, 0.8), ([200.0, 100.0, 260.0, 300.0], 0.6), (RIGHT, 0.7)]
     for i in range(1, 12):
         readings = scene.look(i / 5)
@@ -198,7 +211,7 @@ def walk(scene: Scene, begin_s: float, lefts: list[float]) -> dict[str, list[obj
 
 def test_a_guard_is_there_until_gone() -> None:
     scene = Scene()
-    assert scene.look(0.0)["guard"].value is False
+    assert [scene.look(-3.0 + i / 5)["guard"].value for i in range(15)][-1] is False
     scene.people = [(RIGHT, 0.7)]
     for i in range(1, 20):
         readings = scene.look(i / 5)
@@ -242,7 +255,8 @@ def test_vehicles_are_in_the_lane_where_the_model_knows_them() -> None:
 def test_a_model_without_vehicles_is_never_no_vehicle(caplog: pytest.LogCaptureFixture) -> None:
     scene = Scene(("person",))
     assert scene.look(0.0)["lane-car"] == Reading("lane-car", None, Quality.BAD, "the model knows no vehicles", 0.0)
-    assert scene.look(0.2)["lane"].quality is Quality.GOOD, "people are still seen there"
+    qualities = [scene.look(0.2 + i / 5)["lane"].quality for i in range(15)]
+    assert qualities[-1] is Quality.GOOD, "people are still seen there"
     assert [record.args[1] for record in caplog.records if record.args] == [("lane",), ("lane-car",)]
 
 
