@@ -35,7 +35,7 @@ PART_MOST_S = 3600.0  # what is left of a picture whose writing was cut short
 OUTGOING = "outgoing"  # the copy of a still that may leave
 SENT_MOST = 20  # pictures that wait to be opened for sending; the oldest are given up
 COUNTED_MOST = 200  # events whose pictures are numbered
-KINDS = {f".{STILL}{SUFFIX}": STILL, f".{OUTGOING}{SUFFIX}": STILL, f".{CLIP}{SUFFIX}": CLIP, ".jpg": STILL}  # .jpg: of version 0.9
+KINDS = {f".{STILL}{SUFFIX}": STILL, f".{OUTGOING}{SUFFIX}": STILL, f".{CLIP}{SUFFIX}": CLIP, ".jpg": STILL}  # .jpg: in the clear, of earlier versions
 
 _ID = re.compile(r"[0-9a-f-]{36}")
 
