@@ -473,6 +473,7 @@ class Daemon:
                 restart_s = 1.0
             if silent and not self._vision_silent:
                 now_s = self.clock.now().now_s
+                self.door.vision.again = True  # what it said before is overwritten here, and it believes that all was said
                 cameras = {camera.id for camera in self.settings.site.cameras}
                 self.conveyor.push(
                     [

@@ -48,10 +48,12 @@ class VisionWord:
     """When the vision process last said anything, and its figures. now_s: monotonic, 0 before its first word.
 
     cameras: camera id -> frame_age_s, judged, inferences, looking_s, analysed_fps (see `Vision.figures`), as of `now_s`.
+    again: it is to say everything once more.
     """
 
     now_s: float = 0.0
     cameras: dict[str, dict[str, float]] = field(default_factory=dict)
+    again: bool = False
 
 
 class Door:
@@ -190,8 +192,10 @@ class Door:
 
     def _to_vision(self, request: dict[str, Any]) -> dict[str, Any]:
         """Done; and what vision shall do."""
-        wanted = self.wanted() if request.get("who", "vision") == "vision" else []
-        return {"ok": True, "pictures": wanted} if wanted else {"ok": True}
+        if request.get("who", "vision") != "vision":
+            return {"ok": True}
+        wanted, again, self.vision.again = self.wanted(), self.vision.again, False
+        return {"ok": True} | ({"pictures": wanted} if wanted else {}) | ({"again": True} if again else {})
 
     def _readings(self, items: object) -> list[Reading]:
         if not isinstance(items, list):

@@ -107,6 +107,9 @@ class VisionDoor:
         self._told.popleft()
 
     def _hear(self, answer: dict[str, Any]) -> None:
+        if answer.get("again"):  # the daemon had given us up, and marked everything as unknown
+            self._waiting.clear()
+            self._waiting.extend(self._newest.values())
         wanted = answer.get("pictures")
         if isinstance(wanted, list):
             self.wanted([item for item in wanted if isinstance(item, dict)])

@@ -71,6 +71,7 @@ class Eye:
         self._crossings = {watch: lines.Crossings() for watch in self._line_watches}
         self.looked = 0
         self.skipped = 0
+        self._size_px = (0, 0)
         self.forget()
         watches: list[Watch | LineWatch] = [*self._watches, *self._line_watches]
         for watch in watches:
@@ -94,6 +95,9 @@ class Eye:
     def look(self, picture: Seen) -> list[Reading]:
         """One reading for each point of this camera, dated by the picture's capture. Raises ModelRefused when the model fails."""
         at_s, size_px = picture.captured_s, (picture.width_px, picture.height_px)
+        if size_px != self._size_px:  # boxes of before lie elsewhere now
+            self.forget()
+            self._size_px = size_px
         self._began_s = at_s if self._began_s is None else self._began_s
         plane = motion.shrink(picture.luma)
         self._following, worth_it = following.gate(self._following, plane, at_s)

@@ -115,6 +115,14 @@ async def test_hello_readings_and_the_last_word_of_vision(tmp_path: Path) -> Non
         assert camera.now_s >= at_s
 
 
+async def test_vision_is_asked_once_to_say_everything_again(tmp_path: Path) -> None:
+    async with opened(tmp_path / "door") as (door, _), visiting(tmp_path / "door") as visitor:
+        door.vision.again = True
+        assert await visitor.ask(op="hello", who="status") == {"ok": True}, "not another program"
+        assert await visitor.ask(op="alive") == {"ok": True, "again": True}
+        assert await visitor.ask(op="alive") == {"ok": True}
+
+
 async def test_status_and_commands(tmp_path: Path) -> None:
     async with opened(tmp_path / "door") as (_, inside), visiting(tmp_path / "door") as visitor:
         assert await visitor.ask(op="status") == {"ok": True, "status": {"version": "1", "zh": "校门"}}

@@ -21,6 +21,7 @@ class Daemon:
         self.heard: list[dict[str, Any]] = []
         self.at_s: list[float] = []
         self.pictures: list[Any] = []
+        self.again = False
         self.refuse: Callable[[dict[str, Any]], bool] = lambda request: False
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -43,6 +44,8 @@ class Daemon:
             answer: dict[str, Any] = {"ok": False, "error": "no such point"} if self.refuse(self.heard[-1]) else {"ok": True}
             if self.pictures:
                 answer["pictures"] = self.pictures
+            if self.again:
+                answer["again"], self.again = True, False
             writer.write(json.dumps(answer).encode() + b"\n")
         writer.close()
 
@@ -158,3 +161,16 @@ async def test_an_answer_that_the_daemon_refuses_is_not_said_for_ever(tmp_path: 
         door.put([Reading("gate", True)])
         await reached(lambda: daemon.newest("gate"))
     assert sum(request["op"] == "picture" for request in daemon.heard) == 1
+
+
+async def test_everything_is_said_again_to_a_daemon_that_had_given_us_up(tmp_path: Path) -> None:
+    daemon = Daemon()
+    door = VisionDoor(str(tmp_path / "door"))
+    async with daemon.listening(tmp_path / "door"), asyncio.TaskGroup() as group:
+        task = group.create_task(door.run())
+        door.put([Reading("person-gate", False, now_s=1.0), Reading("gate-camera", "sees", now_s=1.0)])
+        await reached(lambda: len(daemon.readings()) == 2)
+        daemon.again = True
+        await reached(lambda: len(daemon.readings()) == 4)
+        task.cancel()
+    assert [reading["point"] for reading in daemon.readings()[2:]] == ["person-gate", "gate-camera"]

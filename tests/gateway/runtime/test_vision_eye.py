@@ -84,7 +84,7 @@ class Scene:
         self.eye = Eye(SITE.cameras[0], SITE, self._detect, 0.50, 0.35, kinds)
 
     def _detect(self, bgr: np.ndarray) -> Found:
-        assert bgr.shape == (360, 640, 3)
+        assert bgr.shape in ((360, 640, 3), (720, 1280, 3))
         found = [*self.people, *self.vehicles]
         return Found(
             np.array([box for box, _ in found], np.float32).reshape(-1, 4),
@@ -148,6 +148,19 @@ def test_after_blindness_nobody_is_remembered() -> None:
     said = [scene.look(30.0 + i / 5)["person-gate"] for i in range(20)]
     assert {reading.value for reading in said} == {None, False}
     assert said[-1] == Reading("person-gate", False, now_s=33.8, detail=said[-1].detail)
+
+
+def test_another_resolution_puts_nobody_into_another_zone() -> None:
+    """The boxes of before are in the pixels of before: at twice the size a person on the right would stand on the left."""
+    scene = Scene()
+    scene.people = [(RIGHT, 0.7)]
+    for i in range(20):
+        scene.look(i / 5)
+    scene.people = []
+    large = Picture(4.0, moving=False)
+    large.i420, large.width_px, large.height_px = np.full((1080, 1280), 100, np.uint8), 1280, 720
+    said = {reading.point: reading for reading in scene.eye.look(large)}
+    assert (said["person-left"].value, said["person-gate"].value) == (None, None)
 
 
 def test_until_enough_was_seen_nobody_is_not_said_and_somebody_is() -> None:
