@@ -12,7 +12,7 @@ import pytest
 
 from gateway.config.load import load_site
 from tests.bench.figures import Figure, table
-from tests.bench.vision import EMPTY, empty
+from tests.bench.vision import EMPTY, KEPT, empty
 from tests.bench.vision_cost import chain
 from tests.bench.vision_hour import slope
 from tests.bench.vision_panic import panic_figures
@@ -43,7 +43,7 @@ def test_a_figure_without_a_value_is_missing_and_not_met() -> None:
 def test_figures_that_need_the_labelled_pictures_say_so_without_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VISION_DATA", str(tmp_path))
     figures = zones(TINY, tmp_path, print).figures + empty(TINY, tmp_path, print).figures
-    assert [figure.name for figure in figures] == [NAME, COUNTED, FALSE, EMPTY]
+    assert [figure.name for figure in figures] == [NAME, COUNTED, FALSE, EMPTY, KEPT]
     assert all(figure.value is None and "VISION_DATA" in figure.note for figure in figures)
 
 
