@@ -24,7 +24,8 @@ from gateway.config.site import Camera as CameraSettings
 BLIND_S = 4.5  # without a fresh picture for so long the camera is blind: told within 5 s
 LATE_S = 2.0  # a picture taken longer ago is not sight
 HUNG_S = 8.0  # a child without any sign of life: longer than the 3 s to open and the 6 s of a stalled read
-RESPAWN_S = 1.0
+RESPAWN_S = 1.0  # a decoder that crashes at once is not started in a tight loop
+WELL_S = 10.0  # one that has lasted so long is started again at once
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Camera:
         memory, self.ring = FrameMemory.create(), PacketRing.create()
         try:
             while True:
+                began_s = self._now()
                 try:
                     self._child = await self._spawn(memory, self.ring)
                 except OSError as error:
@@ -68,7 +70,7 @@ class Camera:
                         with suppress(ProcessLookupError):
                             self._child.kill()
                         await asyncio.shield(self._child.wait())
-                await asyncio.sleep(RESPAWN_S)
+                await asyncio.sleep(0.0 if self._now() - began_s > WELL_S else RESPAWN_S)
         finally:
             ring, self.ring = self.ring, None
             memory.close()

@@ -348,12 +348,38 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 Corner = Annotated[tuple[Ratio, Ratio], Field(strict=False)]  # a TOML list is no tuple
 
 
+LEAST_AREA = 0.001  # of the picture: a tenth of its width by a hundredth of its height
+
+
 class Zone(Strict):
     """A polygon in a camera's view; corners as x, y between 0 and 1 from the top left."""
 
     id: Id
     polygon: list[Corner] = Field(min_length=3)
     dwell_s: float = Field(1.0, ge=0, le=3600, description="seconds that a person must stay before it counts")
+
+    @model_validator(mode="after")
+    def has_room(self) -> Zone:
+        if fault := _misdrawn(self.polygon):
+            raise ValueError(fault)
+        return self
+
+
+def _misdrawn(corners: list[Corner]) -> str:
+    """Why nobody could stand in this polygon as it was meant, or ''."""
+    sides = list(zip(corners, [*corners[1:], corners[0]], strict=True))
+    for i, (a, b) in enumerate(sides):
+        for c, d in sides[i + 2 : len(sides) - (i == 0)]:
+            if _turn(a, b, c) * _turn(a, b, d) < 0 and _turn(c, d, a) * _turn(c, d, b) < 0:
+                return f"its sides cross: {list(a)} to {list(b)} and {list(c)} to {list(d)}; name the corners in order, one way round"
+    area = abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in sides)) / 2
+    if area < LEAST_AREA:
+        return f"it covers {area:.2%} of the picture: nobody would ever stand in it; at least {LEAST_AREA:.1%} is needed"
+    return ""
+
+
+def _turn(a: Corner, b: Corner, c: Corner) -> float:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 class Line(Strict):
@@ -390,9 +416,9 @@ class Camera(Strict):
     )
     place: Id
     credentials_file: str = Field("", description="file with one line user:password")
-    analysed_fps: float = Field(5.0, gt=0, le=30)
+    analysed_fps: float = Field(5.0, ge=1, le=30)
     least_fps: float | None = Field(
-        None, gt=0, le=30, description="fewer pictures a second than this judged are a fault; half of analysed_fps, at most 2, if left out"
+        None, gt=0, le=30, description="fewer pictures a second than this judged are a fault; 0.8 of analysed_fps, at most 2.5, if left out"
     )
     zones: list[Zone] = Field(default_factory=list)
     lines: list[Line] = Field(default_factory=list)

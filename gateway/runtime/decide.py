@@ -36,6 +36,7 @@ def decide(house: House, stimulus: Stimuli, now: Now, ids: Ids) -> Decision:
     if isinstance(stimulus, OutputDone | Tick) or (isinstance(stimulus, Reading) and stimulus.point in house.fittings.concerned):
         decide_fittings.follow(house, stimulus, now, ids, turn.decision, _teller(turn))
     decide_school.follow(turn, stimulus, _teller(turn))
+    decide_evidence.witness(turn)
     decide_evidence.follow(turn, stimulus)
     if turn.decision.moves or isinstance(stimulus, Delivered) or (isinstance(stimulus, Tick) and stimulus.point == INCIDENTS):
         decide_incidents.follow(turn, stimulus)

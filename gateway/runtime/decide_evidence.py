@@ -44,6 +44,17 @@ def ask(turn: Turn, camera: str, moved: Moved | None = None, by: str = "") -> No
         _ask_clip(turn, camera, moved.event_id, _STATUS.get(moved.mode, ACTUAL))
 
 
+def witness(turn: Turn) -> None:
+    """An alarm of what a camera sees, or of somebody at the camera, is kept by that camera; its faults are not: there is nothing to see."""
+    for moved in turn.decision.moves:
+        camera = turn.house.keeping.eyes.get(moved.point)
+        point = turn.house.points.get(moved.point)
+        if camera is None or point is None or moved.word != "activated":
+            continue
+        if any(spec.key == moved.key and spec.event_class is EventClass.ALARM for spec in point.alarms):
+            ask(turn, camera, moved)
+
+
 def _ask_still(turn: Turn, camera: str, moved: Moved | None, by: str) -> None:
     cause, now_s = ("" if moved is None else moved.event_id), turn.now.now_s
     before = [(each.cause, each.asked_s) for each in turn.decision.snapshots if each.camera == camera and each.kind == STILL]
@@ -187,6 +198,8 @@ def _kept(turn: Turn, picture: Picture, found: Photographed) -> dict[str, Any]:
         data |= {"from": data["at"], "to": _utc(turn, found.ends_s)}
     if found.outgoing_sha256:
         data["outgoing_sha256"] = found.outgoing_sha256
+    elif found.unsent:
+        data["outgoing_failure"] = found.unsent[:200]
     return data
 
 

@@ -89,13 +89,15 @@ class AlarmState:
 class Keeping:
     """What a site keeps as evidence. before_s, after_s: of clips, around their alarm; both 0: none. hours: until it is deleted.
 
-    recorders: camera -> (device id, channel id) of what records its main stream.
+    recorders: camera -> (device id, channel id) of what records its main stream. eyes: point -> the camera that sees it, the camera's own
+    point included: its alarms are kept without being asked for.
     """
 
     before_s: float = 0.0
     after_s: float = 0.0
     hours: float = 72.0
     recorders: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    eyes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

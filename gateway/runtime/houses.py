@@ -43,7 +43,10 @@ def keeping_of(settings: Settings) -> Keeping:
     """What the site says about evidence."""
     vision = settings.site.vision
     recorders = {camera.id: (camera.recorder.device, camera.recorder.channel) for camera in settings.site.cameras if camera.recorder}
-    return Keeping(vision.clip_before_s, vision.clip_after_s, vision.evidence_hours, recorders)
+    eyes = {point.id: point.camera for point in settings.site.points if point.camera} | {
+        camera.id: camera.id for camera in settings.site.cameras
+    }
+    return Keeping(vision.clip_before_s, vision.clip_after_s, vision.evidence_hours, recorders, eyes)
 
 
 def first_looks(house: House) -> list[str]:

@@ -54,11 +54,14 @@ def test_a_direction_is_for_a_line(tmp_path: Path) -> None:
         (CAMERA + point("loitering", 'zone = "yard"', 'direction = "in"'), "points[0].direction", "is not for a zone"),
         (CAMERA + point("line_crossed", 'line = "kerb"', "dwell_s = 3.0"), "points[0].dwell_s", "is not for a line"),
         (CAMERA + point("loitering", 'zone = "yard"\nline = "kerb"'), "points[0]", "not both"),
+        (CAMERA.replace(SQUARE, "polygon = [[0.1, 0.1], [0.9, 0.9], [0.5, 0.5]]"), "cameras[0].zones[0]", "it covers 0.00% of the picture"),
+        (CAMERA.replace(SQUARE, "polygon = [[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]]"), "cameras[0].zones[0]", "its sides cross"),
         (CAMERA.replace('"kerb"', '"yard"'), "cameras[0].lines[0].id", "used already in this camera"),
         (CAMERA.replace("end = [1.0, 0.5]", "end = [0.0, 0.5]"), "cameras[0].lines[0]", "the same place"),
         (CAMERA.replace("[0.2, 0.3]]]", "[1.2, 0.3]]]"), "cameras[0].masks[0][2][0]", "must be at most 1"),
         (CAMERA.replace(", [0.2, 0.3]]]", "]]"), "cameras[0].masks[0]", "at least 3"),
         (CAMERA.replace('place = "gate"', 'place = "gate"\nleast_fps = 6.0'), "cameras[0].least_fps", "never be reached"),
+        (CAMERA.replace('place = "gate"', 'place = "gate"\nanalysed_fps = 0.9'), "cameras[0].analysed_fps", "at least 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, text: str, key: str, words: str) -> None:
@@ -66,6 +69,12 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, text: str, key: str, words
         site(tmp_path, text)
     found = [problem for problem in refused.value.problems if problem.key == key and words in problem.text]
     assert found, refused.value.problems
+
+
+@pytest.mark.parametrize(("fps", "warned"), [(1.0, True), (2.9, True), (3.0, False)])
+def test_few_pictures_are_warned_of(tmp_path: Path, fps: float, warned: bool) -> None:
+    settings = site(tmp_path, CAMERA.replace('place = "gate"', f'place = "gate"\nanalysed_fps = {fps}'))
+    assert any(problem.key == "cameras[0].analysed_fps" for problem in settings.warnings) == warned
 
 
 def test_a_file_of_cameras_alone_loads_again(tmp_path: Path) -> None:

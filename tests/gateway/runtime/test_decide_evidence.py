@@ -301,3 +301,15 @@ def test_a_still_names_its_recorder_and_the_copy_that_leaves() -> None:
     (ready,) = here.said("evidence.ready")
     assert ready.data["outgoing_sha256"] == "ef" * 32
     assert ready.data["recorder"]["from"] == "2026-11-20T07:59:30.000Z"  # type: ignore[index]
+
+
+def test_what_a_camera_sees_is_kept_by_it_without_a_linkage() -> None:
+    here = Chained((point("person"), point("button"), CAMERA), [], frozenset({"camera"}))
+    here.house.keeping = Keeping(before_s=30.0, after_s=15.0, eyes={"person": "camera", "camera": "camera"})
+    for name in ("person", "button"):
+        here.show(name, False)
+    here.press("button")
+    assert here.wanted == [], "nobody sees that one"
+    here.show("person", True)
+    assert [(each.camera, each.kind) for each in here.wanted] == [("camera", "still"), ("camera", CLIP)]
+    assert {each.cause for each in here.wanted} == {here.said("alarm.activated")[-1].id}
