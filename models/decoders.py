@@ -2,7 +2,8 @@
 
 Every class has `outputs` (names to ask the network for), `nms_iou` (None: doubles are gone already) and is called with
 the outputs, the input's width and height in pixels and the lowest score that counts; it gives boxes (K, 4) xyxy in input
-pixels, scores (K,) and kinds (K,), best first, doubles still in. Outputs that do not suit raise ValueError.
+pixels, scores (K,) and kinds (K,), best first, doubles still in. Outputs that do not suit raise ValueError. They are to be
+looked at with expect_numbers() first: a score that is no number reaches no floor, and would count as nobody.
 """
 
 from __future__ import annotations
@@ -47,6 +48,13 @@ def decoder_of(manifest: Manifest) -> Decoder:
             return Detr(spec, classes)
         case BoxesLabelsScores():
             return Finished(spec, classes)
+
+
+def expect_numbers(names: Sequence[str], values: Sequence[Any]) -> None:
+    """Raises ValueError unless every output is an array of finite numbers, also where no box comes of it."""
+    for name, value in zip(names, values, strict=True):
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
+            raise ValueError(f"output {name} holds values that are no numbers")
 
 
 class _Grid:

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.errors import Permanent
 from models.boxes import Floats
+from models.picture import read_picture
 
 Bytes = NDArray[np.uint8]
 Boxes = dict[str, tuple[Floats, NDArray[np.bool_]]]
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
+MOST_PX = 1e6  # no picture is larger
 CLIPS = (".mp4", ".mkv", ".avi", ".mov", ".ts")
 
 
@@ -68,12 +69,11 @@ def open_set(images: Path, boxes: Path, *, only: str = "*", every: int = 1) -> S
     return _coco(files, boxes)
 
 
-def read_picture(path: Path) -> Bytes:
-    """A picture, BGR. Raises LabelsRefused."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+def _picture(path: Path) -> Bytes:
+    picture = read_picture(path)
     if picture is None:
-        raise LabelsRefused(f"{path}: not a picture that can be read")
-    return picture.astype(np.uint8, copy=False)
+        raise LabelsRefused(f"{path}: not a picture that can be read, or too large")
+    return picture
 
 
 def _yolo(files: list[Path], folder: Path) -> Set:
@@ -84,7 +84,7 @@ def _yolo(files: list[Path], folder: Path) -> Set:
 
     def pictures() -> Iterator[Labelled]:
         for path in files:
-            bgr = read_picture(path)
+            bgr = _picture(path)
             shares = texts.get(path, np.zeros((0, 4), np.float32))
             centre, half = shares[:, :2], shares[:, 2:] / 2
             boxes = np.concatenate([centre - half, centre + half], axis=1) * np.tile(bgr.shape[1::-1], 2)
@@ -100,7 +100,7 @@ def _yolo_text(path: Path) -> Floats:
     for number, line in enumerate(_lines(path), 1):
         try:
             kind, *numbers = (float(word) for word in line.split())
-            if len(numbers) != 4 or not all(-0.01 <= each <= 1.01 for each in numbers):
+            if len(numbers) != 4 or not all(-0.01 <= each <= 1.01 for each in numbers) or min(numbers[2:]) < 0:
                 raise ValueError
         except ValueError:
             raise LabelsRefused(f"{path}:{number}: expected `class x y width height`, shares of the picture from 0 to 1") from None
@@ -113,7 +113,7 @@ def _coco(files: list[Path], path: Path) -> Set:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         by_name = _coco_boxes(told)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise LabelsRefused(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise LabelsRefused(f"{path}: expected COCO's `images`, `categories` with a person, and `annotations`: {error!r}") from error
@@ -123,7 +123,7 @@ def _coco(files: list[Path], path: Path) -> Set:
 
     def pictures() -> Iterator[Labelled]:
         for each in known:
-            yield Labelled(each.name, read_picture(each), *by_name[each.name])
+            yield Labelled(each.name, _picture(each), *by_name[each.name])
 
     unknown = len(files) - len(known)
     return Set(len(known), pictures, [f"{unknown} pictures are not in {path.name}: left out"] if unknown else [])
@@ -135,10 +135,15 @@ def _coco_boxes(told: dict[str, Any]) -> Boxes:
     if not person:
         raise ValueError("no category is named person")
     rows: dict[Any, list[tuple[list[float], bool]]] = {each["id"]: [] for each in told["images"]}
-    for each in told["annotations"]:
+    for number, each in enumerate(told["annotations"]):
         if each["category_id"] in person and each["image_id"] in rows:
-            left, top, width, height = (float(number) for number in each["bbox"])
-            rows[each["image_id"]].append(([left, top, left + width, top + height], bool(each.get("iscrowd"))))
+            try:
+                box = _corners(*(float(side) for side in each["bbox"]))
+            except (TypeError, ValueError, OverflowError) as error:
+                raise ValueError(
+                    f"annotations[{number}]: bbox: expected left, top, width, height in pixels, given {each['bbox']!r:.60}"
+                ) from error
+            rows[each["image_id"]].append((box, bool(each.get("iscrowd"))))
     return {
         Path(each["file_name"]).name: (
             np.array([box for box, _ in rows[each["id"]]], np.float32).reshape(-1, 4),
@@ -152,10 +157,13 @@ def _clip(clip: Path, boxes: Path, every: int) -> Set:
     by_frame: dict[int, list[list[float]]] = {}
     for number, line in enumerate(_lines(boxes), 1):
         try:
-            frame, _, left, top, width, height = (float(word) for word in line.split(",")[:6])
-        except ValueError:
+            frame, _, *sides = (float(word) for word in line.split(",")[:6])
+            if not (frame >= 1 and frame.is_integer()):
+                raise ValueError
+            box = _corners(*sides)
+        except (TypeError, ValueError):
             raise LabelsRefused(f"{boxes}:{number}: expected `frame,id,left,top,width,height,...` in pixels, frames from 1") from None
-        by_frame.setdefault(int(frame), []).append([left, top, left + width, top + height])
+        by_frame.setdefault(int(frame), []).append(box)
     try:
         with av.open(str(clip)) as container:
             total = sum(packet.size > 0 for packet in container.demux(video=0))
@@ -173,6 +181,13 @@ def _clip(clip: Path, boxes: Path, every: int) -> Set:
                     yield Labelled(f"{clip.name}#{number}", bgr, truth, np.zeros(len(truth), np.bool_))
 
     return Set(len(range(0, total, every)), pictures)
+
+
+def _corners(left: float, top: float, width: float, height: float) -> list[float]:
+    """The box xyxy. Raises ValueError where it is none."""
+    if not all(abs(side) <= MOST_PX for side in (left, top, width, height)) or min(width, height) < 0:  # also false for NaN
+        raise ValueError("no box")
+    return [left, top, left + width, top + height]
 
 
 def _lines(path: Path) -> list[str]:

@@ -238,10 +238,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / "manifest.toml"
     try:
         return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ModelRefused(f"{path}: {error}") from error
     except ValidationError as error:
         raise ModelRefused(f"{path}: {_first(error)}") from error
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not TOML, not UTF-8, or a number of too many digits
+        raise ModelRefused(f"{path}: {error}") from error
 
 
 def read_fixtures(folder: Path) -> Fixtures:
@@ -249,10 +249,10 @@ def read_fixtures(folder: Path) -> Fixtures:
     path = folder / "fixtures" / "expected.json"
     try:
         return Fixtures.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelRefused(f"{path}: {error}") from error
     except ValidationError as error:
         raise ModelRefused(f"{path}: {_first(error)}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelRefused(f"{path}: {error}") from error
 
 
 def _first(error: ValidationError) -> str:

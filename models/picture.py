@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -84,6 +85,15 @@ class Letterbox:
         for target, plane, table in zip(self._tensor[0], (planes[i] for i in self._planes), self._tables, strict=True):
             cv2.LUT(plane, table, dst=target)
         return self._tensor
+
+
+def read_picture(path: Path) -> Bytes | None:
+    """A picture file as (H, W, 3) uint8 BGR; None where it is none that can be read, or a larger one than OpenCV takes."""
+    try:
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if picture is None else picture.astype(np.uint8, copy=False)
 
 
 def cut(bgr: Bytes, region: Region) -> tuple[Bytes, tuple[int, int]]:

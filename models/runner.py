@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -20,9 +19,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from gateway.core.errors import ModelRefused
 from models.boxes import Floats, Places, iou, suppress
-from models.decoders import decoder_of
+from models.decoders import decoder_of, expect_numbers
 from models.manifest import Manifest, folder_of, read_fixtures, read_manifest
-from models.picture import Fit, Letterbox, Region, cut
+from models.onnx_file import has_external_data
+from models.picture import Fit, Letterbox, Region, cut, read_picture
 
 Bytes = NDArray[np.uint8]
 
@@ -111,6 +111,7 @@ class Detector:
             feed[self._manifest.input.size_name] = np.array([[fit.input_width, fit.input_height]], np.int64)
         try:
             values = self._session.run(list(self._decoder.outputs), feed)
+            expect_numbers(self._decoder.outputs, values)
             boxes, scores, kinds = self._decoder(values, fit.input_width, fit.input_height, floor)
         except (*_ORT_ERRORS, ValueError) as error:
             raise ModelRefused(f"model {self.info.id}: {error}") from error
@@ -160,7 +161,7 @@ def load(name_or_path: str | Path, *, threads: int = 1, input_width_px: int | No
 
     name_or_path: id of a shipped model or of one in the folder `installed`, or a model's folder (a path with a slash).
     threads: of one inference. `info.provider` is what runs it: onnxruntime falls back to the next one when the first cannot start.
-    Raises ModelRefused: file missing, other digest, not a network, no provider, or people of the fixtures not found.
+    Raises ModelRefused: file missing, other digest, not a network, weights in another file, no provider, people of the fixtures not found.
     """
     folder = folder_of(name_or_path, installed)
     manifest = read_manifest(folder)
@@ -195,6 +196,7 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.enable_cpu_mem_arena = False  # 10 MB less for 1 % more time
     options.log_severity_level = 3
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # the other format was not looked through for foreign weights
     for pool in ("intra", "inter"):  # or idle cores burn power between pictures
         options.add_session_config_entry(f"session.{pool}_op.allow_spinning", "0")
     return options
@@ -205,10 +207,10 @@ def self_test(detector: Detector, folder: Path) -> None:
     fixtures = read_fixtures(folder)
     for item in fixtures.items:
         path = folder / "fixtures" / item.file
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        picture = read_picture(path)
         if picture is None:
-            raise ModelRefused(f"{path}: the picture of the self-test cannot be read")
-        found = detector.detect(picture.astype(np.uint8, copy=False), input_width_px=fixtures.input_width_px)
+            raise ModelRefused(f"{path}: the picture of the self-test cannot be read, or is too large")
+        found = detector.detect(picture, input_width_px=fixtures.input_width_px)
         for kind, expected in (("person", item.boxes), ("vehicle", item.vehicles)):
             if kind in detector.info.kinds:
                 _compare(detector.info, kind, item.file, expected, found)
@@ -236,4 +238,10 @@ def _weights(folder: Path, manifest: Manifest) -> bytes:
     digest = hashlib.sha256(content).hexdigest()
     if digest != manifest.sha256:
         raise ModelRefused(f"{path}: sha256 is {digest}, the manifest says {manifest.sha256}")
+    try:
+        external = has_external_data(content)
+    except ValueError as error:
+        raise ModelRefused(f"{path}: not an ONNX file: {error}") from error
+    if external:
+        raise ModelRefused(f"{path}: its weights lie in another file, which no digest covers: save it as one file")
     return content

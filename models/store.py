@@ -1,27 +1,38 @@
 """The models that there are: the shipped ones, and those that a technician has added at this site.
 
 A model comes as a folder or a zip. Only the files that its manifest names are taken, by those names: nothing in an
-archive decides where anything is written. It must pass its self-test here before it is installed.
+archive decides where anything is written, no link is followed, and no archive can fill the disk that the journal needs.
+It must pass its self-test here before it is installed.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gateway.core.errors import ModelRefused
 from models.manifest import MODELS_DIR, Manifest, folder_of, known_ids, read_fixtures, read_manifest
 from models.runner import ModelInfo, load, providers
 
-MOST_BYTES = 300_000_000  # of one file; a network for a gateway is far smaller
+NETWORK_MOST_BYTES = 300_000_000  # a network for a gateway is far smaller
+FIXTURE_MOST_BYTES = 10_000_000
+FIXTURES_MOST = 20
+TEXT_MOST_BYTES = 1_000_000  # the manifest, what is expected, and each of TEXTS
+ALL_MOST_BYTES = 400_000_000
+LEFT_FREE_BYTES = 50_000_000  # on the disk: the journal writes there as well
+CHUNK_BYTES = 1_000_000
 TEXTS = ("CARD.md", "NOTICE", "LICENSE")  # taken along when they are there
 
-Read = Callable[[str], bytes | None]  # a file by its name within the model, None where there is none
+Open = Callable[[str], tuple[IO[bytes], int] | None]  # a file by its name within the model and its bytes, None where there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +74,16 @@ def add(source: Path, installed: Path, *, replace: bool = False) -> tuple[ModelI
     try:
         with zipfile.ZipFile(source) as archive:
             return _install(source, _from_zip(source, archive), installed, replace)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, NotImplementedError, RuntimeError) as error:
         raise ModelRefused(f"{source}: expected a model's folder or a zip of it: {error}") from error
 
 
-def _install(source: Path, read: Read, installed: Path, replace: bool) -> tuple[ModelInfo, Path]:
+def _install(source: Path, open_file: Open, installed: Path, replace: bool) -> tuple[ModelInfo, Path]:
     try:
         installed.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".adding-", dir=installed) as name:
             staged = Path(name) / "model"
-            manifest = _take(source, read, staged)
+            manifest = _take(source, open_file, staged)
             _free(manifest, installed, replace)
             info = load(staged).info
             target = installed / manifest.id
@@ -84,31 +95,69 @@ def _install(source: Path, read: Read, installed: Path, replace: bool) -> tuple[
         raise ModelRefused(f"{installed}: {error.strerror or error}: the model is not installed") from error
 
 
-def _take(source: Path, read: Read, staged: Path) -> Manifest:
+def _take(source: Path, open_file: Open, staged: Path) -> Manifest:
     """Copies the files that the manifest names. An error names the file of the source, not the copy."""
     (staged / "fixtures").mkdir(parents=True)
     staged.chmod(0o755)
+    copy = _Copy(open_file, staged)
     try:
-        _copy(read, staged, "manifest.toml")
+        copy.needed("manifest.toml", TEXT_MOST_BYTES)
         manifest = read_manifest(staged)
-        _copy(read, staged, manifest.file)
-        _copy(read, staged, "fixtures/expected.json")
-        for item in read_fixtures(staged).items:
-            _copy(read, staged, f"fixtures/{item.file}")
+        copy.needed(manifest.file, NETWORK_MOST_BYTES)
+        copy.needed("fixtures/expected.json", TEXT_MOST_BYTES)
+        pictures = {item.file for item in read_fixtures(staged).items}
+        if len(pictures) > FIXTURES_MOST:
+            raise ModelRefused(f"{staged / 'fixtures/expected.json'}: at most {FIXTURES_MOST} pictures, given {len(pictures)}")
+        for name in sorted(pictures):
+            copy.needed(f"fixtures/{name}", FIXTURE_MOST_BYTES)
+        for name in TEXTS:
+            copy.file(name, TEXT_MOST_BYTES)
     except ModelRefused as refused:
         raise ModelRefused(str(refused).replace(str(staged), str(source))) from refused
-    for name in TEXTS:
-        content = read(name)
-        if content is not None:
-            (staged / name).write_bytes(content)
     return manifest
 
 
-def _copy(read: Read, staged: Path, name: str) -> None:
-    content = read(name)
-    if content is None:
-        raise ModelRefused(f"{staged / name} is missing: a model is a folder with manifest.toml, the file that it names, and fixtures/")
-    (staged / name).write_bytes(content)
+class _Copy:
+    """Copies files by name, never more than a model may have and than the disk can spare."""
+
+    def __init__(self, open_file: Open, staged: Path) -> None:
+        self._open = open_file
+        self._staged = staged
+        self._left_bytes = ALL_MOST_BYTES
+
+    def needed(self, name: str, most_bytes: int) -> None:
+        """Raises ModelRefused where it is missing or too large."""
+        if not self.file(name, most_bytes):
+            raise ModelRefused(
+                f"{self._staged / name} is missing: a model is a folder with manifest.toml, the file that it names, and fixtures/"
+            )
+
+    def file(self, name: str, most_bytes: int) -> bool:
+        """False where it is missing."""
+        opened = self._open(name)
+        if opened is None:
+            return False
+        file, told_bytes = opened
+        with file:
+            self._expect_room(name, told_bytes, most_bytes)
+            self._left_bytes -= told_bytes
+            with (self._staged / name).open("wb") as target:
+                while chunk := file.read(CHUNK_BYTES):
+                    told_bytes -= len(chunk)
+                    if told_bytes < 0:  # what an archive says of a size need not be true, and a file may grow
+                        raise ModelRefused(f"{self._staged / name}: it is longer than was said")
+                    target.write(chunk)
+        return True
+
+    def _expect_room(self, name: str, size_bytes: int, most_bytes: int) -> None:
+        if size_bytes > most_bytes:
+            raise ModelRefused(f"{self._staged / name}: more than {most_bytes // 1_000_000} MB")
+        if size_bytes > self._left_bytes:
+            raise ModelRefused(f"{self._staged}: all files together have more than {ALL_MOST_BYTES // 1_000_000} MB")
+        if shutil.disk_usage(self._staged).free - size_bytes < LEFT_FREE_BYTES:
+            raise ModelRefused(
+                f"{self._staged / name}: the disk of the state folder would have less than {LEFT_FREE_BYTES // 1_000_000} MB free"
+            )
 
 
 def _free(manifest: Manifest, installed: Path, replace: bool) -> None:
@@ -118,39 +167,51 @@ def _free(manifest: Manifest, installed: Path, replace: bool) -> None:
         raise ModelRefused(f"{manifest.id} is installed already in {installed / manifest.id}: --replace puts this one in its place")
 
 
-def _from_folder(folder: Path) -> Read:
-    def read(name: str) -> bytes | None:
-        path = folder / name
-        if not path.is_file():
+def _from_folder(folder: Path) -> Open:
+    """Files of the folder itself: whoever made it must not get at others through a link, so none is followed on the way."""
+
+    def open_file(name: str) -> tuple[IO[bytes], int] | None:
+        *between, last = Path(name).parts
+        holder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in between:
+                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=holder)
+                os.close(holder)
+                holder = inner
+            handle = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=holder)  # a pipe must not keep us waiting
+        except FileNotFoundError:
             return None
-        if path.stat().st_size > MOST_BYTES:
-            raise ModelRefused(f"{path}: more than {MOST_BYTES // 1_000_000} MB")
-        return path.read_bytes()
+        except OSError as error:
+            why = "is a link" if error.errno in (errno.ELOOP, errno.ENOTDIR) else error.strerror
+            raise ModelRefused(f"{folder / name}: {why}: a model is made of plain files and folders") from error
+        finally:
+            os.close(holder)
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(handle)
+            raise ModelRefused(f"{folder / name}: not a plain file")
+        return open(handle, "rb"), status.st_size
 
-    return read
+    return open_file
 
 
-def _from_zip(source: Path, archive: zipfile.ZipFile) -> Read:
-    """Reads by name; the manifest may lie in one folder of the archive, the rest is then sought beside it."""
+def _from_zip(source: Path, archive: zipfile.ZipFile) -> Open:
+    """Opens by name; the manifest may lie in one folder of the archive, the rest is then sought beside it."""
     names = [name for name in archive.namelist() if name == "manifest.toml" or name.endswith("/manifest.toml")]
     if len(names) != 1:
         raise ModelRefused(f"{source}: expected one manifest.toml in it, found {len(names)}")
     before = names[0].removesuffix("manifest.toml")
 
-    def read(name: str) -> bytes | None:
+    def open_file(name: str) -> tuple[IO[bytes], int] | None:
         try:
             entry = archive.getinfo(before + name)
         except KeyError:
             return None
-        if entry.file_size > MOST_BYTES:
-            raise ModelRefused(f"{source}: {name} is more than {MOST_BYTES // 1_000_000} MB")
-        with archive.open(entry) as file:
-            content = file.read(MOST_BYTES + 1)  # what the entry says of its size need not be true
-        if len(content) > MOST_BYTES:
-            raise ModelRefused(f"{source}: {name} is more than {MOST_BYTES // 1_000_000} MB")
-        return content
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # of the others a small piece can unpack to gigabytes
+            raise ModelRefused(f"{source}: {name} is packed in another way than stored or deflated")
+        return archive.open(entry), entry.file_size
 
-    return read
+    return open_file
 
 
 def _row(name: str, folder: Path) -> Row:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -79,6 +81,16 @@ def one_person(folder: Path, score: float = 0.9) -> Path:
         "scores": np.array([[score]], np.float32),
     }
     return write_model(folder, constant_network(outputs), 'name = "boxes-labels-scores"', boxes=[[16, 16, 48, 48, score]])
+
+
+def huge_png() -> bytes:
+    """A few bytes that say of themselves that they are a picture of 60000 x 60000."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
 
 
 def _image() -> onnx.ValueInfoProto:

@@ -121,6 +121,42 @@ def test_outputs_that_do_not_suit_are_refused(tmp_path: Path, outputs: Arrays, w
         load(folder)
 
 
+PLACES = len(cells(SIDE, SIDE, (8, 16, 32)))
+HEADS: dict[str, tuple[str, Arrays]] = {
+    "nanodet-dfl": ("", {"score": np.zeros((1, PLACES, 1), np.float32), "reg": np.zeros((1, PLACES, 44), np.float32)}),
+    "ssd": ("grids = [2, 1]", {"boxes": np.zeros((1, 18, 4), np.float32), "scores": np.full((1, 18, 2), -9, np.float32)}),
+    "yolox": ("", {"output": np.zeros((1, PLACES, 6), np.float32)}),
+    "detr-cxcywh-logits": ("", {"dets": np.zeros((1, 3, 4), np.float32), "labels": np.full((1, 3, 2), -9, np.float32)}),
+    "boxes-labels-scores": (
+        "",
+        {"boxes": np.zeros((1, 3, 4), np.float32), "labels": np.zeros((1, 3), np.int64), "scores": np.zeros((1, 3), np.float32)},
+    ),
+}
+FLOATS = [(head, name) for head, (_, outputs) in HEADS.items() for name, values in outputs.items() if values.dtype == np.float32]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("head", "name"), FLOATS)
+def test_what_is_no_number_never_counts_as_nobody(tmp_path: Path, head: str, name: str, number: float) -> None:
+    """One such value is enough, also where no box comes of it: NaN reaches no floor, and the picture would look empty."""
+    keys, outputs = HEADS[head]
+    spoilt = outputs[name].copy()
+    spoilt.flat[-1] = number
+    folder = write_model(
+        tmp_path / "spoilt", constant_network(outputs | {name: spoilt}), f'name = "{head}"\n{keys}', boxes=[[0, 0, 9, 9, 0.9]]
+    )
+    with pytest.raises(ModelRefused, match=f"output {name} holds values that are no numbers"):
+        load(folder)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_numbers_that_show_nobody_are_nobody(tmp_path: Path, head: str) -> None:
+    keys, outputs = HEADS[head]
+    folder = write_model(tmp_path / "blind", constant_network(outputs), f'name = "{head}"\n{keys}', boxes=[[0, 0, 9, 9, 0.9]])
+    with pytest.raises(ModelRefused, match=r"should score 0\.90, scored 0\.00"):
+        load(folder)
+
+
 def test_a_class_that_the_network_does_not_have_is_refused(tmp_path: Path) -> None:
     output = np.zeros((1, len(cells(SIDE, SIDE, (8, 16, 32))), 5 + 1), np.float32)
     folder = write_model(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from models.labelled import LabelsRefused, open_set
+from tests.models.networks import huge_png
 
 
 @pytest.fixture
@@ -106,6 +107,8 @@ def test_a_clip_with_boxes(clip: Path, tmp_path: Path) -> None:
         ("0 0.5 0.5 0.1\n", r"a\.txt:1: expected `class x y width height`"),
         ("0 0.5 0.5 0.1 0.1\n0 90 30 110 70\n", r"a\.txt:2: expected .* from 0 to 1"),
         ("person 0.5 0.5 0.1 0.1\n", r"a\.txt:1"),
+        ("0 0.5 0.5 0.1 -0.005\n", r"a\.txt:1"),
+        ("0 0.5 nan 0.1 0.1\n", r"a\.txt:1"),
     ],
 )
 def test_a_wrong_text_is_named_with_its_line(images: Path, texts: Path, text: str, why: str) -> None:
@@ -122,6 +125,15 @@ def test_a_wrong_text_is_named_with_its_line(images: Path, texts: Path, text: st
         (coco(lambda told: told.pop("annotations")), "annotations"),
         (coco(lambda told: told["categories"].pop()), "no category is named person"),
         (coco(lambda told: told["annotations"][0].update(bbox=[1, 2, 3])), "expected COCO's"),
+        (
+            coco(lambda told: told["annotations"][1].update(bbox=[float("nan"), 2, 3, 4])),
+            r"annotations\[1\]: bbox: expected .* given \[nan",
+        ),
+        (coco(lambda told: told["annotations"][0].update(bbox=[1, 2, 3, float("inf")])), r"annotations\[0\]: bbox"),
+        (coco(lambda told: told["annotations"][0].update(bbox=[100, 100, -50, 50])), r"annotations\[0\]: bbox"),
+        (coco(lambda told: told["annotations"][0].update(bbox=[1, 2, 3, 10**400])), r"annotations\[0\]: bbox"),
+        (coco(lambda told: told["annotations"][0].update(bbox=None)), r"annotations\[0\]: bbox"),
+        ("[" * 100_000, r"boxes\.json: .*recursion"),
         (coco(lambda told: told["images"].clear()), "names none of the 3 pictures, for example not a.jpg"),
     ],
 )
@@ -150,13 +162,18 @@ def test_files_that_do_not_belong_together(images: Path, texts: Path, clip: Path
     boxes.write_text("1,1,0,0\n")
     with pytest.raises(LabelsRefused, match=r"gt\.txt:1: expected `frame,id"):
         open_set(clip, boxes)
+    for line in ("nan,1,1,1,1,1", "1e999,1,1,1,1,1", "0,1,1,1,1,1", "-5,1,1,1,1,1", "1.5,1,1,1,1,1", "1,1,nan,1,1,1", "1,1,1,1,-1,1"):
+        boxes.write_text(f"1,1,0,0,5,5\n{line}\n")
+        with pytest.raises(LabelsRefused, match=r"gt\.txt:2: expected `frame,id"):
+            open_set(clip, boxes)
     (tmp_path / "broken.mp4").write_bytes(b"no clip" * 99)
     boxes.write_text("1,1,0,0,5,5\n")
     with pytest.raises(LabelsRefused, match=r"broken\.mp4: not a clip"):
         open_set(tmp_path / "broken.mp4", boxes)
 
 
-def test_a_picture_that_is_none_is_named(images: Path, texts: Path) -> None:
-    (images / "a.jpg").write_bytes(b"no picture")
+@pytest.mark.parametrize("content", [b"no picture", huge_png()], ids=["text", "huge"])
+def test_a_picture_that_is_none_is_named(images: Path, texts: Path, content: bytes) -> None:
+    (images / "a.jpg").write_bytes(content)
     with pytest.raises(LabelsRefused, match=r"a\.jpg: not a picture"):
         list(open_set(images, texts).pictures())

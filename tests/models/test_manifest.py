@@ -110,3 +110,10 @@ def test_the_manifests_of_the_page_are_right(tmp_path: Path) -> None:
 def test_the_page_names_every_decoder() -> None:
     page = (MODELS_DIR.parent / "docs" / "models.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in page for name in DECODERS)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "schema = " + "9" * 5000], ids=["nested", "digits"])
+def test_a_manifest_that_overstrains_the_reader_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.toml").write_text(text)
+    with pytest.raises(ModelRefused, match=r"manifest\.toml: "):
+        read_manifest(tmp_path)

@@ -21,6 +21,7 @@ from models.nanodet import decode
 from models.picture import Fit, Letterbox
 from models.runner import Detector, load
 from simulators.camera_scene import Person, Scene
+from tests.models.networks import huge_png
 
 MODEL = "nanodet-g-person-int8"
 FIXTURES = folder_of(MODEL) / "fixtures"
@@ -136,8 +137,37 @@ def test_a_missing_file_is_refused(copy: Path) -> None:
 
 def test_a_file_that_is_no_network_is_refused(copy: Path) -> None:
     _put(copy, b"not a network at all")
+    with pytest.raises(ModelRefused, match="not an ONNX file"):
+        load(copy)
+
+
+def test_an_empty_network_is_refused(copy: Path) -> None:
+    _put(copy, b"")
     with pytest.raises(ModelRefused, match="onnxruntime refuses"):
         load(copy)
+
+
+def test_weights_in_another_file_are_refused(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime takes them from the current folder, whatever the digest of the network says."""
+    network = onnx.load(copy / "model.onnx")
+    onnx.save(network, copy / "model.onnx", save_as_external_data=True, location="w.bin", size_threshold=1024)
+    _put(copy, (copy / "model.onnx").read_bytes())
+    monkeypatch.chdir(copy)
+    with pytest.raises(ModelRefused, match=r"model\.onnx: its weights lie in another file"):
+        load(copy)
+
+
+def test_a_picture_larger_than_can_be_read_is_refused(copy: Path) -> None:
+    (copy / "fixtures" / "astronaut.jpg").write_bytes(huge_png())
+    with pytest.raises(ModelRefused, match=r"astronaut\.jpg: the picture of the self-test cannot be read"):
+        load(copy)
+
+
+def test_deeply_nested_expectations_are_refused(copy: Path) -> None:
+    for text in ("[" * 100_000, '{"note": ' + "9" * 5000 + "}"):
+        (copy / "fixtures" / "expected.json").write_text(text)
+        with pytest.raises(ModelRefused, match=r"expected\.json: "):
+            load(copy)
 
 
 def test_a_network_that_finds_nobody_is_refused(copy: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from gateway.core.errors import ModelRefused
+from models import store
 from models.runner import load
 from models.store import add, known
 from tests.models.networks import one_person
@@ -107,6 +111,104 @@ def test_what_is_no_model_is_refused(tmp_path: Path, installed: Path) -> None:
     for name, why in (("none", "no such file"), ("text.zip", "expected a model's folder or a zip"), ("empty.zip", "expected one manifest")):
         with pytest.raises(ModelRefused, match=why):
             add(tmp_path / name, installed)
+
+
+@pytest.mark.parametrize("name", ["CARD.md", "manifest.toml", "net.onnx", "fixtures", "fixtures/grey.png"])
+def test_no_link_is_followed(ours: Path, installed: Path, tmp_path: Path, name: str) -> None:
+    """Whoever made the folder would read through it what only the technician may read: what is installed, all may."""
+    elsewhere = tmp_path / "elsewhere"
+    if (ours / name).exists():
+        (ours / name).rename(elsewhere)
+    else:
+        elsewhere.write_text("a secret")
+    (ours / name).symlink_to(elsewhere)
+    with pytest.raises(ModelRefused, match=f"ours/{name}.*: is a link"):
+        add(ours, installed)
+    assert list(installed.iterdir()) == []
+
+
+def test_what_is_no_plain_file_is_refused(ours: Path, installed: Path) -> None:
+    os.mkfifo(ours / "NOTICE")
+    with pytest.raises(ModelRefused, match="ours/NOTICE: not a plain file"):
+        add(ours, installed)
+    os.remove(ours / "NOTICE")
+    (ours / "NOTICE").mkdir()
+    with pytest.raises(ModelRefused, match="ours/NOTICE: not a plain file"):
+        add(ours, installed)
+    assert list(installed.iterdir()) == []
+
+
+def test_a_link_to_the_whole_folder_is_the_technicians_own(ours: Path, installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(ours)
+    assert add(tmp_path / "link", installed)[0].id == "ours"
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize(
+    ("name", "size", "why"), [("CARD.md", 1_000_001, "more than 1 MB"), ("fixtures/grey.png", 10_000_001, "more than 10 MB")]
+)
+def test_a_file_that_is_too_large_is_refused(ours: Path, installed: Path, packed: bool, name: str, size: int, why: str) -> None:
+    (ours / name).write_bytes(bytes(size))
+    with pytest.raises(ModelRefused, match=f"{name}: {why}"):
+        add(zipped(ours) if packed else ours, installed)
+    assert list(installed.iterdir()) == []
+
+
+def test_too_many_pictures_are_refused(ours: Path, installed: Path) -> None:
+    path = ours / "fixtures" / "expected.json"
+    told = json.loads(path.read_text())
+    told["items"] += [{"file": f"{number}.png", "boxes": []} for number in range(20)]
+    path.write_text(json.dumps(told))
+    with pytest.raises(ModelRefused, match=r"expected\.json: at most 20 pictures, given 21"):
+        add(ours, installed)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "why"),
+    [
+        ("NETWORK_MOST_BYTES", 100, r"net\.onnx: more than"),
+        ("ALL_MOST_BYTES", 600, "ours: all files together have more than"),
+        ("LEFT_FREE_BYTES", 1 << 60, r"manifest\.toml: the disk of the state folder would have less"),
+    ],
+)
+def test_the_limits_of_all_together_and_of_the_disk_hold(
+    ours: Path, installed: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, why: str
+) -> None:
+    monkeypatch.setattr(store, limit, value)
+    with pytest.raises(ModelRefused, match=why):
+        add(ours, installed)
+    assert list(installed.iterdir()) == []
+
+
+def test_a_file_that_is_longer_than_was_said_is_refused(tmp_path: Path) -> None:
+    copy = store._Copy(lambda name: (io.BytesIO(bytes(3_000_000)), 1_000_000), tmp_path)
+    with pytest.raises(ModelRefused, match="big: it is longer than was said"):
+        copy.file("big", 2_000_000)
+    assert (tmp_path / "big").stat().st_size <= 1_000_000
+
+
+def test_a_damaged_zip_is_refused(ours: Path, installed: Path) -> None:
+    path = ours.parent / "model.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in content(ours):
+            archive.write(ours / name, name)
+        at = archive.getinfo("net.onnx").header_offset + 30 + len("net.onnx")
+    body = bytearray(path.read_bytes())
+    body[at : at + 20] = b"\xff" * 20
+    path.write_bytes(body)
+    with pytest.raises(ModelRefused, match=r"model\.zip: expected a model's folder or a zip of it: Error -3"):
+        add(path, installed)
+    assert list(installed.iterdir()) == []
+
+
+def test_a_zip_that_is_packed_in_an_unusual_way_is_refused(ours: Path, installed: Path) -> None:
+    """Some ways unpack a small piece to gigabytes in memory before anything can count them."""
+    path = ours.parent / "model.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        for name in content(ours):
+            archive.write(ours / name, name)
+    with pytest.raises(ModelRefused, match=r"manifest\.toml is packed in another way"):
+        add(path, installed)
 
 
 def test_an_installed_one_goes_only_when_that_is_said(ours: Path, installed: Path) -> None:
