@@ -18,7 +18,7 @@ import mmap
 import os
 import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -80,6 +80,27 @@ class PacketRing:
         fd = os.memfd_create("camera-packets", os.MFD_CLOEXEC)
         os.ftruncate(fd, _HEAD_BYTES + ENTRIES * _ENTRY.size + room)
         return cls(fd)
+
+    @classmethod
+    def holding(cls, packets: Sequence[tuple[float, Coded]]) -> PacketRing:
+        """New memory with these packets only, beginning with a key picture. Each arrived at the seconds given and has no stamp."""
+        records: list[tuple[bytes, int, int, float]] = []
+        parameters: Parameters | None = None
+        for at_s, coded in packets:
+            if coded.parameters != parameters:
+                parameters = coded.parameters
+                records.append((_words(parameters), PARAMETERS, coded.session, at_s))
+            records.append((coded.body, KEY if coded.key else 0, coded.session, at_s))
+        made = cls.create(max(1, sum(len(body) for body, *_ in records)))
+        for body, flags, session, at_s in records:
+            made.write(body, flags, session, at_s, math.nan)
+        return made
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether something that was here is gone."""
+        count, claimed = _HEAD.unpack_from(self._map, 0)
+        return bool(claimed > self._room or count >= ENTRIES)
 
     def close(self) -> None:
         """Lets go of the memory and the descriptor."""
@@ -147,9 +168,13 @@ def _keep(packet: Any, codec: Any, ring: PacketRing, session: int, *, stamped: b
     arrival_s = time.monotonic()
     stamp_s = float(packet.pts * packet.time_base) if stamped and packet.pts is not None else math.nan
     if packet.is_keyframe:
-        words = {"codec": codec.name, "width": codec.width, "height": codec.height, "extradata": bytes(codec.extradata or b"").hex()}
-        ring.write(json.dumps(words).encode(), PARAMETERS, session, arrival_s, stamp_s)
+        parameters = Parameters(codec.name, codec.width, codec.height, bytes(codec.extradata or b""))
+        ring.write(_words(parameters), PARAMETERS, session, arrival_s, stamp_s)
     ring.write(bytes(packet), KEY if packet.is_keyframe else 0, session, arrival_s, stamp_s)
+
+
+def _words(of: Parameters) -> bytes:
+    return json.dumps({"codec": of.codec, "width": of.width_px, "height": of.height_px, "extradata": of.extradata.hex()}).encode()
 
 
 def _parameters(body: bytes) -> Parameters:

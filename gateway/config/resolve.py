@@ -31,6 +31,7 @@ from gateway.core.wire import WireClass, WirePoint
 PANIC_PERIOD_MOST_S = 0.2  # a panic signal of 400 ms must be processed (EN 50131-1); its detection limit here is 250 ms
 BROKER = "broker"  # where the file names no recipient, delivery ends with the broker's word and is booked under this name
 # A login that a camera takes anywhere in its address, as in ?user=admin&pwd=1234 or /user=admin_password=1234_channel=1
+SURE_FPS = 3.0  # pictures a second judged, from which who passes quickly is found more than once
 _SECRET_IN_URL = re.compile(
     r"([a-z]*(?:pwd|passwd|password|psw|token|secret)|(?<![a-z])(?:pass|auth|key|api_?key|sig|signature))=(?!\{password\})[^&;/#]",
     re.IGNORECASE,
@@ -200,6 +201,9 @@ def _check_general(site: Site, out: Resolved) -> None:
         if camera.least_fps is not None and camera.least_fps > camera.analysed_fps:
             words = f"{camera.least_fps:g} a second is more than analysed_fps ({camera.analysed_fps:g}): it would never be reached"
             out.errors.append((("cameras", i, "least_fps"), words))
+        if camera.analysed_fps < SURE_FPS:
+            words = f"{camera.analysed_fps:g} a second: somebody who passes quickly may not be seen; {SURE_FPS:g} or more are better"
+            out.warnings.append((("cameras", i, "analysed_fps"), words))
 
 
 def _parts(url: str) -> tuple[str, str, str | None]:

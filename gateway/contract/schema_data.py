@@ -417,6 +417,7 @@ def _evidence() -> tuple[Kind, ...]:
         "file_bytes": number("", 1, whole=True),
         "kept_h": number("hours until it is deleted", 0),
         "outgoing_sha256": described(SHA256, "of the picture that is sent under evidence/, where the site allows that"),
+        "outgoing_failure": text("why no picture is sent although the site allows that"),
     }
     gone = {
         "pictures": array(EVENT_ID),

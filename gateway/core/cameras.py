@@ -20,7 +20,7 @@ TROUBLES: dict[str, tuple[str, str]] = {  # in Chinese and English
 }
 TAMPERED = frozenset({COVERED, MOVED})
 FAULTY = frozenset(TROUBLES) - TAMPERED
-BLIND = frozenset(TROUBLES) - {SLOW}  # what is judged too seldom is judged all the same
+BLIND = frozenset(TROUBLES) - {SLOW}  # slow is judged all the same; the vision process takes it for blind where hardly any picture is
 
 
 def words(trouble: str, detail: str = "") -> str:

@@ -58,7 +58,8 @@ class Photographed:
     """A picture or clip that was asked for is on the disk, or cannot be had. picture: its id. failure: why not, '' when it is there.
 
     sha256, size_bytes: of the JPEG or MP4, sha256 in lowercase hex; file_sha256, file_bytes: of the sealed file. captured_s: monotonic
-    seconds at which the camera took it; of a clip the first picture, ends_s the last. outgoing_sha256: of the copy that may leave.
+    seconds at which the camera took it; of a clip the first picture, ends_s the last. outgoing_sha256: of the copy that may leave;
+    unsent: why there is none, where one was wanted.
     """
 
     picture: str
@@ -70,6 +71,7 @@ class Photographed:
     file_sha256: str = ""
     file_bytes: int = 0
     outgoing_sha256: str = ""
+    unsent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,7 +298,7 @@ def _about_the_file(request: dict[str, Any]) -> dict[str, Any]:
     shas: dict[str, Any] = {name: request[name] for name in ("file_sha256", "outgoing_sha256") if name in request}
     if not all(map(_is_sha256, shas.values())) or not _is_number(ends_s) or not _is_number(file_bytes) or file_bytes < 0:
         raise DoorRefused("`file_sha256` and `outgoing_sha256` are 64 hex digits, `ends_s` and `file_bytes` numbers")
-    return {**shas, "ends_s": float(ends_s), "file_bytes": int(file_bytes)}
+    return {**shas, "ends_s": float(ends_s), "file_bytes": int(file_bytes), "unsent": str(request.get("unsent", ""))[:MAX_REASON]}
 
 
 def _is_sha256(value: object) -> bool:

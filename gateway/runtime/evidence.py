@@ -28,14 +28,16 @@ from gateway.core.linkage import CLIP, STILL
 from gateway.core.reading import Now
 from gateway.runtime.conveyor import Conveyor
 from gateway.runtime.decide import House
-from gateway.runtime.evidence_file import SUFFIX, file_key, load_key, opened, read_head
+from gateway.runtime.evidence_file import SUFFIX, UNDATED, file_key, load_key, opened, read_head
 
 LOOK_S = 600.0
 PART_MOST_S = 3600.0  # what is left of a picture whose writing was cut short
+AHEAD_MOST_S = 3600.0  # a file dated further ahead was written by a clock that was wrong
 OUTGOING = "outgoing"  # the copy of a still that may leave
 SENT_MOST = 20  # pictures that wait to be opened for sending; the oldest are given up
 COUNTED_MOST = 200  # events whose pictures are numbered
-KINDS = {f".{STILL}{SUFFIX}": STILL, f".{OUTGOING}{SUFFIX}": STILL, f".{CLIP}{SUFFIX}": CLIP, ".jpg": STILL}  # .jpg: in the clear, of earlier versions
+# .jpg: in the clear, of earlier versions
+KINDS = {f".{STILL}{SUFFIX}": STILL, f".{OUTGOING}{SUFFIX}": STILL, f".{CLIP}{SUFFIX}": CLIP, ".jpg": STILL}
 
 _ID = re.compile(r"[0-9a-f-]{36}")
 
@@ -86,7 +88,6 @@ class Evidence:
         self._most_bytes = {STILL: vision.evidence_mb * 1e6, CLIP: vision.clips_mb * 1e6}
         self._outgoing = ("blurred" if vision.heads_blurred else "as it is") if vision.send_stills else ""
         self._house, self._conveyor, self._now = house, conveyor, now
-        self._undated: set[str] = set()  # ids of what was written while nobody knew the time
         self._numbers: Counter[str] = Counter()  # pictures sent for an event
         self._to_send: deque[tuple[str, str, int]] = deque(maxlen=SENT_MOST)
         self._stirred = asyncio.Event()  # something is new in the folder
@@ -100,8 +101,10 @@ class Evidence:
                 continue
             item: dict[str, Any] = {"picture": each.id, "camera": each.camera, "until_s": each.until_s}
             item["about"] = {"cause": each.causes, "by": each.by}
+            if self._now().clock == "unknown":
+                item["undated"] = True
             if each.kind == CLIP:
-                item |= {"kind": CLIP, "from_s": each.from_s, "to_s": each.to_s}
+                item |= {"kind": CLIP, "from_s": each.from_s, "to_s": each.to_s, "at_s": min(each.asked_s, each.to_s)}
             elif self._outgoing:
                 item["outgoing"] = self._outgoing
             items.append(item)
@@ -110,8 +113,6 @@ class Evidence:
     def photographed(self, found: Photographed) -> None:
         """The vision process says what became of one."""
         picture = self._house.pictures.get(found.picture)
-        if picture is not None and not found.failure and self._now().clock == "unknown":
-            self._undated.add(found.picture)
         self._conveyor.stimulate(found)
         if picture is not None and not found.failure:
             self._stirred.set()
@@ -141,8 +142,7 @@ class Evidence:
     async def sweep(self) -> None:
         """What is over goes, once that is on record."""
         knows = self._now().clock != "unknown"
-        dated, self._undated = (self._undated, set()) if knows else (set(), self._undated)
-        files = await asyncio.to_thread(_look, self.folder, dated)
+        files = await asyncio.to_thread(_look, self.folder, time.time() if knows else None)
         before_s = time.time() - self._hours * 3600 if knows else -math.inf
         for kind, most_bytes in self._most_bytes.items():
             for why, going in over([kept for kept in files if kept.kind == kind], before_s, most_bytes).items():
@@ -208,15 +208,32 @@ def look(folder: Path) -> list[Kept]:
     return sorted((kept for kept in found if kept.kind), key=lambda kept: (kept.written_s, kept.name))
 
 
-def _look(folder: Path, dated: set[str]) -> list[Kept]:
-    """What is there; those in `dated` count from now, what was cut short long ago is removed."""
+def _look(folder: Path, now_s: float | None) -> list[Kept]:
+    """What is there; what was cut short long ago is removed. now_s: Unix time, None while nobody knows it.
+
+    What was written by a clock that knew nothing, or is dated ahead, counts from now: else it would stay too long, or go at once.
+    """
+    names = [entry.name for entry in os.scandir(folder)]
+    undated = set() if now_s is None else {name.removesuffix(UNDATED) for name in names if name.endswith(UNDATED)}
     found = []
-    for entry in os.scandir(folder):
-        if entry.name.partition(".")[0] in dated:
-            os.utime(entry.path)
-        kept = Kept(entry.name, entry.stat().st_mtime, entry.stat().st_size)
-        if kept.kind:
-            found.append(kept)
-        elif entry.name.endswith(".part") and time.time() - kept.written_s > PART_MOST_S:
-            os.unlink(entry.path)
+    for name in names:
+        with suppress(FileNotFoundError):  # one that vision was writing has its own name now
+            kept = _dated(folder, name, undated, now_s)
+            if kept.kind:
+                found.append(kept)
+            elif name.endswith(".part") and time.time() - kept.written_s > PART_MOST_S:
+                (folder / name).unlink()
+    for picture in undated:  # last: whoever is killed before this begins again
+        (folder / f"{picture}{UNDATED}").unlink(missing_ok=True)
     return found
+
+
+def _dated(folder: Path, name: str, undated: set[str], now_s: float | None) -> Kept:
+    """A file with its time, set right on the disk where it was wrong."""
+    path = folder / name
+    stat = path.stat()
+    written_s = stat.st_mtime
+    if now_s is not None and (name.partition(".")[0] in undated or written_s > now_s + AHEAD_MOST_S):
+        written_s = now_s
+        os.utime(path, (now_s, now_s))
+    return Kept(name, written_s, stat.st_size)

@@ -35,6 +35,7 @@ from gateway.runtime.keys import KeyRefused, read_secret
 KEY_NAME = "evidence-key"  # in the state folder, or a systemd credential
 KEY_BYTES = 32
 SUFFIX = ".sealed"
+UNDATED = ".undated"  # ID.undated: a file of this id was written while nobody knew the time
 MAGIC = b"CGEV0001"
 CHUNK_BYTES = 1 << 20
 TAG_BYTES = 16

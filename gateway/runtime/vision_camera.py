@@ -13,16 +13,17 @@ from gateway.core.cameras import BLIND, NO_FRAMES, NO_MODEL, OVERDUE, SEES, SLOW
 from gateway.core.reading import Reading
 from gateway.runtime import vision_views
 from gateway.runtime.vision_eye import Eye
-from gateway.vision.mask import blackened
-from gateway.vision.sight import Sight
+from gateway.vision.sight import GAP_S, Sight
 
 if TYPE_CHECKING:
     from gateway.config.site import Camera
 
 OVERDUE_S = 4.5  # pictures come, but none was judged for so long
 RATE_S = 10.0  # over which judged pictures are counted: a decoder that is started again is not slow
-LEAST_FPS = 2.0  # and not less than half of what is wanted, where the site file names no other limit
-BETTER = 1.2  # times the limit until it is no longer slow
+LEAST_FPS, LEAST_SHARE = 2.5, 0.8  # and of what is wanted; the lower of both is the limit where the site file names no other
+SEEING_FPS = 1.0  # with fewer nothing can be said of zones: somebody walks through in between
+GAP_PICTURES = 3  # so many that are missing are a pause
+BETTER, REACHED_SHARE = 1.2, 0.9  # times the limit, at most so much of what is wanted, until it is no longer slow
 STORE_S = 3600.0  # between two times that a view is written: cards wear out
 
 
@@ -51,20 +52,27 @@ class Watched:
     sight: Sight = field(init=False)
     stored_s: float = float("-inf")
     slow: bool = False
+    too_slow: bool = False
 
     def __post_init__(self) -> None:
         """Views of earlier runs are taken up."""
-        self.sight = Sight(vision_views.restore(self.views, self.settings.id))
+        gap_s = max(GAP_S, GAP_PICTURES / self.settings.analysed_fps)
+        self.sight = Sight(vision_views.restore(self.views, self.settings.id), gap_s)
 
     @property
     def blind(self) -> bool:
         """Whether nothing can be said of its zones."""
-        return self.trouble in BLIND
+        return self.trouble in BLIND or (self.trouble == SLOW and self.too_slow)
 
     @property
     def least_fps(self) -> float:
         """Fewer pictures a second judged than this are a fault."""
-        return self.settings.least_fps or min(LEAST_FPS, self.settings.analysed_fps / 2)
+        return self.settings.least_fps or min(LEAST_FPS, LEAST_SHARE * self.settings.analysed_fps)
+
+    @property
+    def seeing_fps(self) -> float:
+        """With fewer pictures a second judged it is blind."""
+        return min(SEEING_FPS, LEAST_SHARE * self.settings.analysed_fps)
 
     def analysed_fps(self, now_s: float) -> float:
         """Pictures judged a second, over the last RATE_S."""
@@ -76,11 +84,10 @@ class Watched:
         """Readings of its zones; None when this picture says nothing of them. In the worker's thread. Raises ModelRefused."""
         if vision_views.accepted(self.views, self.settings.id):
             self.sight.accept()
-        seen = blackened(picture.i420, self.settings.masks) if self.settings.masks else picture.i420  # a stored view shows nothing masked
-        height = picture.height_px
+        seen, height = picture.i420, picture.height_px  # without masks: their borders would stay in front of a covered lens
         trouble = self.sight.judge(seen[:height], seen[height:], picture.captured_s, picture.repeats_s)
         if self.sight.changed and (self.sight.fresh or picture.captured_s - self.stored_s >= STORE_S):
-            vision_views.store(self.views, self.settings.id, self.sight.views)
+            vision_views.store(self.views, self.settings.id, self.sight.views, self.settings.masks)
             self.stored_s, self.sight.changed, self.sight.fresh = picture.captured_s, False, False
         if trouble or self.eye is None:
             return None
@@ -106,6 +113,7 @@ class Watched:
         if self.sight.trouble in TAMPERED:
             return self.sight.trouble, ""
         if refused:
+            self.began_s = now_s
             return NO_MODEL, refused
         if now_s - self.judged_s > OVERDUE_S:
             return OVERDUE, f"none for {OVERDUE_S:g} s"
@@ -117,8 +125,14 @@ class Watched:
         fps = self.analysed_fps(now_s)
         if now_s - self.began_s < RATE_S:
             return "", ""  # too early to say
-        self.slow = fps < self.least_fps * (BETTER if self.slow else 1.0)
-        return (SLOW, f"fewer than {self.least_fps:g} a second") if self.slow else ("", "")
+        self.too_slow = fps < (self._better(self.seeing_fps) if self.too_slow else self.seeing_fps)
+        self.slow = self.too_slow or fps < (self._better(self.least_fps) if self.slow else self.least_fps)
+        limit = self.seeing_fps if self.too_slow else self.least_fps
+        return (SLOW, f"fewer than {limit:g} a second") if self.slow else ("", "")
+
+    def _better(self, limit_fps: float) -> float:
+        """From where it is no longer slow: more than the limit, and within what can be reached."""
+        return max(limit_fps, min(BETTER * limit_fps, REACHED_SHARE * self.settings.analysed_fps))
 
     def status(self, now_s: float) -> Reading:
         """The camera's own point."""

@@ -72,6 +72,7 @@ class Eye:
         self.looked = 0
         self.skipped = 0
         self._size_px = (0, 0)
+        self.hurry = False  # the next picture is looked at, worth it or not
         self.forget()
         watches: list[Watch | LineWatch] = [*self._watches, *self._line_watches]
         for watch in watches:
@@ -81,6 +82,7 @@ class Eye:
     def forget(self) -> None:
         """After blindness: who was there before is unknown now. The bare ground, and how many passed, is still known."""
         self._began_s: float | None = None
+        self.looked_at: tuple[Seen, tuple[Track, ...]] | None = None  # the last one, and whoever might be a person in it
         self._following = Following()
         self._presence = {watch: presence.Presence() for watch in self._watches}
         self._counts = {watch: counting.Count() for watch in self._watches}
@@ -101,10 +103,12 @@ class Eye:
         self._began_s = at_s if self._began_s is None else self._began_s
         plane = motion.shrink(picture.luma)
         self._following, worth_it = following.gate(self._following, plane, at_s)
-        if worth_it:
+        if worth_it or self.hurry:
+            self.hurry = False
             self.looked += 1
             found = self._found(picture)
             self._following = following.looked(self._following, found, plane, at_s, size_px, start=self._start, keep=self._keep)
+            self.looked_at = (picture, self.anybody)
         else:
             self.skipped += 1
             self._following = following.quiet(self._following, at_s)

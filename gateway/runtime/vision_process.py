@@ -30,10 +30,9 @@ from gateway.core.errors import ModelRefused
 from gateway.runtime import vision_views
 from gateway.runtime.vision_camera import Watched
 from gateway.runtime.vision_door import VisionDoor
-from gateway.runtime.vision_evidence import Evidence, View
+from gateway.runtime.vision_evidence import Evidence, Judged, View
 from gateway.runtime.vision_eye import Eye, blind_readings
 from gateway.runtime.vision_views import FOLDER_NAME as VIEWS_NAME
-from gateway.vision.heads import Boxes
 from models.manifest import FOLDER_NAME
 from models.runner import Detector, load
 
@@ -119,7 +118,7 @@ class Vision:
                 log.info("model %s on %s", info.id, info.provider)
                 for sight in self._sights:
                     sight.eye = Eye(sight.settings, self._site, detector.detect, info.start, info.keep, info.kinds)
-                    sight.judged_s = self._now()
+                    sight.judged_s = sight.began_s = self._now()
                 self._refused = ""
                 self._model_lost.clear()
                 await self._model_lost.wait()
@@ -181,12 +180,18 @@ class Vision:
 def _view(sight: Watched) -> View:
     """What evidence must know of a camera. Where people are is known while pictures are judged."""
 
-    def people() -> Boxes | None:
-        if sight.eye is None or not sight.judged or sight.blind:
+    def judged() -> Judged | None:
+        looked_at = None if sight.eye is None or sight.blind else sight.eye.looked_at
+        if looked_at is None:
             return None
-        return np.array([track.box for track in sight.eye.anybody], np.float64).reshape(-1, 4)
+        picture, people = looked_at
+        return Judged(picture.i420, picture.captured_s, np.array([track.box for track in people], np.float64).reshape(-1, 4))
 
-    return View(sight.settings.masks, lambda: sight.driver.ring, people)
+    def hurry() -> None:
+        if sight.eye is not None:
+            sight.eye.hurry = True
+
+    return View(sight.settings.masks, lambda: sight.driver.ring, judged, hurry)
 
 
 async def run_vision(site: Site, door_path: str) -> None:

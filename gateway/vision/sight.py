@@ -1,7 +1,7 @@
 """Can this camera be believed? Judges its pictures against the view it usually has. Pure: pictures and capture times are handed in.
 
 First question: are the known edges still there? Then it sees, whatever the light. If not: why not? A state is said when it has
-held without a break for its time, and is over when the view has been back for BACK_S. What is seen meanwhile is never
+held for its time in all pictures, and is over when the view has been back for BACK_S. What is seen meanwhile is never
 learned: a covered camera stays covered until its own view is back, or a person accepts the new one.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core.cameras import BLACK, BLURRED, COVERED, FROZEN, MOVED, WASHED_OUT
+from gateway.core.cameras import BLACK, BLURRED, COVERED, FROZEN, MOVED, TAMPERED, WASHED_OUT
 from gateway.vision import view
 from gateway.vision.view import Light, Look
 
@@ -23,7 +23,7 @@ REPEATS_S = 2.5  # key pictures that have shown the same for so long: the first 
 HOLD_S = {BLACK: 3.5, WASHED_OUT: 3.5, BLURRED: 3.5, COVERED: 7.6, MOVED: 7.6, FROZEN: 0.0}  # a bus may pass close by for 8 s
 BACK_S = 1.0
 APART_S = 0.3  # pictures in between are not judged for structure
-GAP_S = 2.0  # after a longer pause nothing has been seen without a break
+GAP_S = 2.0  # a longer pause between two pictures is no time in which anything was seen
 LOST_SHARE = 0.35  # of the view's blocks: fewer are there, so it is not this view
 PAINTED_SHARE, BLANK_SHARE = 0.6, 0.6  # so few are there, and in so many of the others nothing is: paint, which leaves gaps
 GREY_LOST_SHARE = 0.2  # at the first switch to infrared, as long as there is no grey view yet
@@ -51,10 +51,10 @@ class Views:
 
 
 class Sight:
-    """One camera. views: as learned in an earlier run."""
+    """One camera. views: as learned in an earlier run. gap_s: a longer pause between two pictures does not count."""
 
-    def __init__(self, views: Views | None = None) -> None:
-        self.views = views or Views()
+    def __init__(self, views: Views | None = None, gap_s: float = GAP_S) -> None:
+        self.views, self._gap_s = views or Views(), gap_s
         self.trouble = ""
         self.changed = self.fresh = False  # views have changed, or one is new, since somebody set this to False
         self._forget()
@@ -75,10 +75,8 @@ class Sight:
 
     def judge(self, luma: Bytes, chroma: Bytes, at_s: float, repeats_s: float) -> str:
         """The trouble after one picture, empty while it sees. luma (H, W), chroma as in I420; repeats_s: see the driver's Frame."""
-        if at_s - self._seen_s > GAP_S or at_s < self._seen_s:
-            self._raw, self._raw_s, self._lost_s = self.trouble, at_s, at_s
-            self._earlier.clear()
-            self._smooth = None
+        if at_s - self._seen_s > self._gap_s or at_s < self._seen_s:
+            self._leave_out(at_s)
         self._seen_s = at_s
         if at_s - self._judged_s >= APART_S or at_s < self._judged_s:
             self._judged_s = at_s
@@ -90,6 +88,15 @@ class Sight:
         self._follow(raw, at_s)
         return self.trouble
 
+    def _leave_out(self, at_s: float) -> None:
+        """A pause, or clock set back: what held before it still holds if the next picture says so, but the pause is not part of it."""
+        first = self._seen_s == float("-inf")
+        pause_s = at_s - self._seen_s
+        self._raw_s, self._lost_s = (at_s, at_s) if first else (self._raw_s + pause_s, self._lost_s + pause_s)
+        self._grey_s = None if self._grey_s is None else self._grey_s + pause_s
+        self._earlier.clear()
+        self._smooth = None
+
     def _follow(self, raw: str, at_s: float) -> None:
         if raw != self._raw:
             if not (raw and self._raw) or FROZEN in (raw, self._raw):
@@ -97,7 +104,8 @@ class Sight:
             self._raw, self._raw_s = raw, at_s
         if raw == self.trouble:
             return
-        since_s = self._lost_s if raw in (COVERED, MOVED) else self._raw_s
+        tampered = raw in TAMPERED and self.trouble not in TAMPERED  # which of them it is may change meanwhile, but not once it is told
+        since_s = self._lost_s if tampered else self._raw_s
         if at_s - since_s >= (HOLD_S[raw] if raw else BACK_S):
             self.trouble = raw
 
@@ -167,7 +175,7 @@ class Sight:
         if known is not None:
             self._grey_s = None
             if kept >= LEARN_SHARE:
-                self._set(grey, view.blend(known, now, min(1.0, APART_S / VIEW_S)))
+                self._set(grey, view.blend(view.filled(known, self._smooth or now), now, min(1.0, APART_S / VIEW_S)))
             return
         self._grey_s = at_s if self._grey_s is None else self._grey_s
         if at_s - self._grey_s >= NEW_LIGHT_S and self._smooth is not None and view.can_be_judged(self._smooth):

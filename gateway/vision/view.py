@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Cells = NDArray[np.bool_]
 
 FINE = (320, 180)  # width, height of the plane on which sharpness is judged
 COARSE = (80, 45)  # and of the one for structure: a defocused picture still has it
@@ -36,11 +37,13 @@ class Look:
     """One picture, or the mean of several, made small. Levels 0..255.
 
     plane: (45, 80); edges: (45, 80, 2) slopes to the right and down; detail: (180, 320) what is finer than about 3 px of it.
+    blank: (45, 80) True where the look was stored without what is masked, until it is learned again; None where all is known.
     """
 
     plane: Floats
     edges: Floats
     detail: Floats
+    blank: Cells | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,30 @@ def look(luma: Bytes) -> Look:
     return Look(coarse, _edges(coarse), detail)
 
 
-def again(plane: Floats, detail: Floats) -> Look:
-    """A look from its planes, as they were stored."""
-    return Look(plane, _edges(plane), detail)
+def again(plane: Floats, detail: Floats, blank: Cells | None = None) -> Look:
+    """A look from its planes, as they were stored. A block that is blank in part has no structure: nothing is asked of it."""
+    if blank is None or not blank.any():
+        return Look(plane, _edges(plane), detail)
+    edges = _edges(np.where(blank, plane[~blank].mean(), plane).astype(np.float32) if not blank.all() else plane)
+    near = cv2.dilate(blank.astype(np.uint8), np.ones((3, 3), np.uint8))  # slopes reach one cell further
+    blocks = _sum(near[..., None].astype(np.float32)) > 0
+    edges[blocks.repeat(CELLS, 0).repeat(CELLS, 1)] = 0
+    return Look(plane, edges, detail, blank)
+
+
+def blanked(look: Look, blank: Cells) -> Look:
+    """The same, flat where it is blank (45, 80): in plane and detail nothing is left of what was there."""
+    blank = blank if look.blank is None else blank | look.blank
+    fine = blank.repeat(FINE[1] // COARSE[1], 0).repeat(FINE[0] // COARSE[0], 1)
+    return again(np.where(blank, np.float32(0), look.plane), np.where(fine, np.float32(0), look.detail), blank)
+
+
+def filled(before: Look, now: Look) -> Look:
+    """What is blank in `before`, taken from `now`."""
+    if before.blank is None:
+        return before
+    fine = before.blank.repeat(FINE[1] // COARSE[1], 0).repeat(FINE[0] // COARSE[0], 1)
+    return again(np.where(before.blank, now.plane, before.plane), np.where(fine, now.detail, before.detail))
 
 
 def light(luma: Bytes, chroma: Bytes) -> Light:
@@ -85,7 +109,7 @@ def _colour(chroma: Bytes) -> float:
 
 
 def blend(before: Look, now: Look, weight: float) -> Look:
-    """The mean of both; weight of `now` 0..1."""
+    """The mean of both, which have nothing blank; weight of `now` 0..1."""
     plane = (before.plane + weight * (now.plane - before.plane)).astype(np.float32)
     detail = (before.detail + weight * (now.detail - before.detail)).astype(np.float32)
     return Look(plane, _edges(plane), detail)
@@ -141,7 +165,15 @@ def sharpness_ratio(view: Look, now: Look) -> float:
 def shift(view: Look, now: Look) -> tuple[float, float] | None:
     """By how much of its width and height the picture is shifted against the view; None where no shift explains it."""
     window = cv2.createHanningWindow(COARSE, cv2.CV_32F)
-    (dx, dy), peak = cv2.phaseCorrelate(view.plane.copy(), now.plane.copy(), window)  # it writes into planes of a size that suits it
+    planes = [view.plane.copy(), now.plane.copy()]  # it writes into planes of a size that suits it
+    if view.blank is not None:
+        if view.blank.all():
+            return None
+        for plane in planes:  # the same everywhere where nothing is known, without a step at its border that would stand still
+            plane -= plane[~view.blank].mean()
+            plane[view.blank] = 0
+        window = window * cv2.GaussianBlur((~view.blank).astype(np.float32), (0, 0), RAMP_CELLS)
+    (dx, dy), peak = cv2.phaseCorrelate(planes[0], planes[1], window)
     if peak < SHIFT_PEAK:
         return None
     return float(dx) / COARSE[0], (float(dy) - 0.5) / COARSE[1]  # the middle of an odd number of rows lies half a row further

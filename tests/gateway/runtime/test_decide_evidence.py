@@ -300,6 +300,7 @@ def test_a_still_names_its_recorder_and_the_copy_that_leaves() -> None:
     here.take(Photographed(still.id, "", SHA, 10, here.now().now_s, 0.0, "cd" * 32, 20, "ef" * 32))
     (ready,) = here.said("evidence.ready")
     assert ready.data["outgoing_sha256"] == "ef" * 32
+    assert "outgoing_failure" not in ready.data
     assert ready.data["recorder"]["from"] == "2026-11-20T07:59:30.000Z"  # type: ignore[index]
 
 
@@ -313,3 +314,13 @@ def test_what_a_camera_sees_is_kept_by_it_without_a_linkage() -> None:
     here.show("person", True)
     assert [(each.camera, each.kind) for each in here.wanted] == [("camera", "still"), ("camera", CLIP)]
     assert {each.cause for each in here.wanted} == {here.said("alarm.activated")[-1].id}
+
+
+def test_a_copy_that_may_leave_and_does_not_says_why() -> None:
+    here = filmed()
+    here.do("take_snapshot", "camera", by="张卫国")
+    (still,) = here.wanted
+    here.take(Photographed(still.id, "", SHA, 10, here.now().now_s, unsent="where the heads are is not known"))
+    (ready,) = here.said("evidence.ready")
+    assert ready.data["outgoing_failure"] == "where the heads are is not known"
+    assert "outgoing_sha256" not in ready.data

@@ -434,6 +434,8 @@ async def test_vision_hears_which_pictures_are_awaited_and_tells_what_became_of_
         assert await visitor.ask(**(taken | further)) == {"ok": True}
         whole = Photographed("p1", "", "ab" * 32, 1234, captured_s, captured_s + 0.25, "cd" * 32, 1300, "ef" * 32)
         assert found.pop() == whole
+        assert await visitor.ask(**taken, unsent="nobody knows") == {"ok": True}
+        assert found.pop().unsent == "nobody knows"
         for change in ({"file_sha256": "cd"}, {"outgoing_sha256": ""}, {"ends_s": "now"}, {"file_bytes": -1}):
             assert "64 hex digits" in (await visitor.ask(**(taken | further | change)))["error"]
         wrong: list[dict[str, object]] = [

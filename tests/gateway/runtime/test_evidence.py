@@ -60,7 +60,7 @@ class Rig:
         self.evidence = Evidence(settings, self.house, conveyor, lambda: Now(1.0, 0, self.clock))
         self.evidence.send = lambda *picture: self.sent.append(picture)
         self.folder = self.evidence.folder
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, name: str, hours_old: float, size: int = 10) -> Path:
         file = self.folder / name
@@ -103,15 +103,33 @@ async def test_the_oldest_go_where_there_is_no_room(tmp_path: Path) -> None:
 async def test_without_a_clock_nothing_goes_for_its_age_and_what_was_written_then_counts_from_the_setting(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.clock = "unknown"
-    file = rig.put(f"{ID}.jpg", 500_000)
-    rig.evidence.photographed(Photographed(ID, "", "ab" * 32, 10, 0.5))
+    assert [item["undated"] for item in rig.evidence.wanted()] == [True]
+    files = [rig.put(f"{ID}.{kind}.sealed", hours_old) for kind, hours_old in (("still", 500_000), ("outgoing", -5000))]
+    rig.put(f"{ID}.undated", 500_000)
     await rig.evidence.sweep()
-    rig.clock = "synchronised"
+    assert rig.names() == {file.name for file in files} | {f"{ID}.undated"}
+    del rig
+    rig = Rig(tmp_path)  # another run, which was told of nothing
     await rig.evidence.sweep()
     rig.commit()
-    assert rig.names() == {file.name}
-    assert time.time() - file.stat().st_mtime < 3600
-    assert rig.told == [Photographed(ID, "", "ab" * 32, 10, 0.5)]
+    assert rig.names() == {file.name for file in files}
+    assert all(abs(time.time() - file.stat().st_mtime) < 3600 for file in files)
+    assert rig.told == []
+    assert "undated" not in rig.evidence.wanted()[0]
+
+
+async def test_what_is_dated_ahead_counts_from_now(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    ahead, nearly = rig.put(f"{ID}.still.sealed", -24 * 365), rig.put(f"{OTHER}.still.sealed", -0.5)
+    before_s = nearly.stat().st_mtime
+    rig.clock = "unknown"
+    await rig.evidence.sweep()
+    assert ahead.stat().st_mtime > time.time() + 3600, "nobody knows better"
+    rig.clock = "synchronised"
+    await rig.evidence.sweep()
+    assert ahead.stat().st_mtime <= time.time()
+    assert nearly.stat().st_mtime == before_s
+    assert rig.told == []
 
 
 def test_vision_is_asked_for_what_is_awaited_in_this_run(tmp_path: Path) -> None:
@@ -119,12 +137,12 @@ def test_vision_is_asked_for_what_is_awaited_in_this_run(tmp_path: Path) -> None
     assert Rig(tmp_path / "a").evidence.wanted() == [still]
     assert Rig(tmp_path / "b", heads="blurred").evidence.wanted() == [still | {"outgoing": "blurred"}]
     rig = Rig(tmp_path / "c", heads="as it is")
-    clip = Picture(OTHER, "camera", "e1", by="", until_s=90.0, kind=CLIP, more=("e2",), from_s=1.0, to_s=46.0)
+    clip = Picture(OTHER, "camera", "e1", by="", until_s=90.0, kind=CLIP, more=("e2",), from_s=1.0, to_s=46.0, asked_s=31.0)
     rig.house.pictures[OTHER] = clip
     assert rig.evidence.wanted() == [
         still | {"outgoing": "as it is"},
         {
-            "picture": OTHER, "camera": "camera", "until_s": 90.0, "kind": "clip", "from_s": 1.0, "to_s": 46.0,
+            "picture": OTHER, "camera": "camera", "until_s": 90.0, "kind": "clip", "from_s": 1.0, "to_s": 46.0, "at_s": 31.0,
             "about": {"cause": ["e1", "e2"], "by": ""},
         },
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,22 @@ import pytest
 from drivers.camera import Camera as Driver
 from drivers.camera_memory import Frame
 from gateway.config.site import Camera
-from gateway.core.cameras import COVERED, NO_FRAMES, NO_MODEL, OVERDUE, SLOW, TROUBLES, words
+from gateway.core.cameras import COVERED, MOVED, NO_FRAMES, NO_MODEL, OVERDUE, SLOW, TROUBLES, WASHED_OUT, words
 from gateway.core.errors import ModelRefused
 from gateway.runtime import vision_views
 from gateway.runtime.vision_camera import RATE_S, Watched
 from gateway.vision.sight import Views
+from gateway.vision.view import look
 from tests.gateway.vision import scenes
-from tests.gateway.vision.scenes import Made, still_shot
+from tests.gateway.vision.scenes import Made, shot, still_shot
+
+
+def _box(left: float, top: float, right: float, bottom: float) -> list[list[float]]:
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+TOP_BAND = [_box(0.0, 0.0, 1.0, 0.25)]
+MANY_WINDOWS = [_box(x, 0.3, x + 0.06, 0.45) for x in np.arange(0.03, 0.95, 0.1).tolist()]
 
 
 class Clock:
@@ -68,7 +78,7 @@ def test_pictures_that_come_and_are_not_judged_are_overdue(tmp_path: Path, clock
     assert camera.judge("", clock())[0] == OVERDUE
 
 
-@pytest.mark.parametrize(("settings", "least_fps"), [({}, 2.0), ({"analysed_fps": 1.0}, 0.5), ({"least_fps": 4.0}, 4.0)])
+@pytest.mark.parametrize(("settings", "least_fps"), [({}, 2.5), ({"analysed_fps": 2.5}, 2.0), ({"least_fps": 4.0}, 4.0)])
 def test_too_few_pictures_judged(tmp_path: Path, clock: Clock, settings: dict[str, float], least_fps: float) -> None:
     camera = watched(tmp_path, clock, **settings)
     assert camera.least_fps == least_fps
@@ -79,6 +89,28 @@ def test_too_few_pictures_judged(tmp_path: Path, clock: Clock, settings: dict[st
     camera.say(*camera.judge("", clock()))
     assert not camera.blind, "what is judged is judged"
     feed(camera, clock, scenes.plain, RATE_S + 1, fps=5.0)
+    assert camera.judge("", clock()) == ("", "")
+
+
+@pytest.mark.parametrize("settings", [{}, {"least_fps": 0.5}, {"analysed_fps": 1.0}])
+def test_less_than_a_picture_a_second_is_blindness(tmp_path: Path, clock: Clock, settings: dict[str, float]) -> None:
+    camera = watched(tmp_path, clock, **settings)
+    feed(camera, clock, scenes.plain, RATE_S + 1, fps=5.0)
+    feed(camera, clock, scenes.plain, 3 * RATE_S, fps=0.6)
+    camera.say(*camera.judge("", clock()))
+    assert (camera.trouble, camera.blind) == (SLOW, True)
+    feed(camera, clock, scenes.plain, 2 * RATE_S, fps=camera.settings.analysed_fps)
+    camera.say(*camera.judge("", clock()))
+    assert (camera.trouble, camera.blind) == ("", False)
+
+
+def test_a_model_that_is_back_is_not_slow_at_once(tmp_path: Path, clock: Clock) -> None:
+    camera = watched(tmp_path, clock)
+    for number in range(100):
+        clock.now_s += 0.2
+        camera.driver._take(Frame(number, 640, 360, clock(), clock(), still_shot(scenes.plain, 3.0, 0)), lambda _: None)
+        assert camera.judge("no such file", clock())[0] == NO_MODEL
+    feed(camera, clock, scenes.plain, 1.0)
     assert camera.judge("", clock()) == ("", "")
 
 
@@ -105,6 +137,56 @@ def test_a_stored_view_shows_nothing_of_what_is_masked(tmp_path: Path, clock: Cl
     assert np.ptp(seen.detail[inner]) > 0
     assert np.ptp(masked.detail[inner]) == 0
     assert np.ptp(masked.plane[:, : int(masked.plane.shape[1] * 0.4)]) == 0
+
+
+def test_a_stored_view_is_the_same_whatever_is_behind_the_mask(tmp_path: Path) -> None:
+    """Up to the border: not even the fine detail beside it tells anything. A camera without any noise shows the least."""
+    hidden, bodies = shot(scenes.gate(), 0.0), []
+    hidden[100:200, 200:300] = np.random.default_rng(3).integers(16, 235, (100, 100))
+    for luma in (shot(scenes.gate(), 0.0), hidden):
+        vision_views.store(tmp_path, "gate", Views(colour=look(luma[:360])), [_box(200 / 640, 100 / 360, 300 / 640, 200 / 360)])
+        bodies.append((tmp_path / "gate.npz").read_bytes())
+    assert bodies[0] == bodies[1]
+
+
+@pytest.mark.parametrize("masks", [TOP_BAND, MANY_WINDOWS, [*MANY_WINDOWS, *TOP_BAND]])
+@pytest.mark.parametrize(("made", "troubles"), [(scenes.covered, {COVERED}), (scenes.washed, {WASHED_OUT}), (scenes.moved, {MOVED})])
+def test_masks_hide_no_trouble(tmp_path: Path, clock: Clock, masks: list[list[list[float]]], made: Made, troubles: set[str]) -> None:
+    first = watched(tmp_path, clock, masks=masks)
+    feed(first, clock, scenes.plain, 5.0)
+    feed(first, clock, made, 10.0)
+    assert first.sight.trouble in troubles
+    restarted = watched(tmp_path, clock, masks=masks)
+    assert restarted.sight.views.colour is not None
+    feed(restarted, clock, made, 10.0)
+    assert restarted.sight.trouble in troubles
+    feed(restarted, clock, scenes.plain, 5.0)
+    assert restarted.sight.trouble == ""
+    assert restarted.sight.views.colour.blank is None, "what the file did not hold is learned again"
+
+
+def test_a_view_that_is_nearly_all_masked_is_learned_anew(tmp_path: Path, clock: Clock) -> None:
+    masks = [_box(0.0, 0.0, 1.0, 0.95)]
+    feed(watched(tmp_path, clock, masks=masks), clock, scenes.plain, 5.0)
+    restarted = watched(tmp_path, clock, masks=masks)
+    assert restarted.sight.views == Views()
+    feed(restarted, clock, scenes.plain, 12.0)
+    assert restarted.sight.trouble == ""
+
+
+def test_what_cannot_be_taken_away_is_not_accepted_with_each_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "locked.accept").mkdir()
+    assert [vision_views.accepted(tmp_path, "locked") for _ in range(3)] == [False, False, False]
+    assert caplog.text.count("locked") == caplog.text.count("cannot tell") * 2 == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_accepts_for_the_owner_of_the_state_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, 4321, 4322)
+    for _ in range(2):
+        vision_views.accept(tmp_path / "views", "gate")
+    for path in (tmp_path / "views", tmp_path / "views" / "gate.accept"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (4321, 4322)
 
 
 @pytest.mark.parametrize("body", [b"", b"PK\x03\x04 nonsense", b"\x93NUMPY"])

@@ -17,8 +17,8 @@ from drivers.camera_memory import Frame, FrameMemory
 from drivers.camera_ring import PacketRing
 from gateway.runtime import vision_evidence
 from gateway.runtime.evidence_file import KEY_NAME, file_key, load_key, opened, read_head
-from gateway.runtime.vision_evidence import Evidence, View, outgoing_jpeg
-from tests.gateway.runtime.test_vision_clip import MASK, film, pictures
+from gateway.runtime.vision_evidence import LOST, Evidence, Judged, NoPackets, View, Wanted, copied, outgoing_jpeg
+from tests.gateway.runtime.test_vision_clip import FPS, MASK, film, pictures
 from tests.gateway.runtime.test_vision_door import reached
 
 ID = "019ab000-0000-7000-8000-000000000001"
@@ -95,7 +95,7 @@ async def test_a_still_is_masked_sealed_and_told(tmp_path: Path) -> None:
 async def test_a_copy_that_may_leave(tmp_path: Path, outgoing: str) -> None:
     told: list[dict[str, Any]] = []
     box = np.array([[200.0, 40.0, 260.0, 240.0]])
-    camera = a_camera(tmp_path, told, View([MASK], people=lambda: box))
+    camera = a_camera(tmp_path, told, View([MASK], judged=lambda: Judged(frame().i420, 1.0, box)))
     camera.wanted([WISH | {"outgoing": outgoing}])
     await run_for(camera, lambda: told)
     body = plain(tmp_path, "outgoing")
@@ -113,7 +113,58 @@ async def test_nothing_leaves_while_nobody_knows_where_the_heads_are(tmp_path: P
     camera.wanted([WISH | {"outgoing": "blurred"}])
     await run_for(camera, lambda: told)
     assert "outgoing_sha256" not in told[0]
+    assert told[0]["unsent"] == "where the heads are is not known: no picture is judged at present"
     assert [file.name for file in (tmp_path / "evidence").iterdir()] == [f"{ID}.still.sealed"], "the still itself is kept"
+
+
+async def test_heads_are_blurred_in_the_picture_in_which_they_were_looked_for(tmp_path: Path) -> None:
+    """What leaves is that picture: here a dark one, while the newest is bright noise."""
+    told: list[dict[str, Any]] = []
+    looked_at = np.full((240 * 3 // 2, 320), 128, np.uint8)
+    looked_at[:240] = 60
+    camera = a_camera(tmp_path, told, View(judged=lambda: Judged(looked_at, 1.6, np.zeros((0, 4)))), lambda: 2.0)
+    camera.wanted([WISH | {"outgoing": "blurred"}])
+    await run_for(camera, lambda: told)
+    assert bgr_of(plain(tmp_path, "still")).mean() > 120
+    assert bgr_of(plain(tmp_path, "outgoing")).mean() < 80
+    heads = [read_head(tmp_path / "evidence" / f"{ID}.{kind}.sealed")["from"] for kind in ("still", "outgoing")]
+    assert heads[0] < heads[1], "each says when it was taken"
+
+
+async def test_an_old_look_is_renewed_or_nothing_leaves(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+    clock, looked_s, hurried = [5.0], [1.0], []
+    view = View(judged=lambda: Judged(frame().i420, looked_s[0], np.zeros((0, 4))), hurry=lambda: hurried.append(clock[0]))
+    camera = a_camera(tmp_path, told, view, lambda: clock[0])
+    camera.wanted([WISH | {"outgoing": "blurred", "until_s": 5.05}])
+    task = asyncio.get_running_loop().create_task(camera.run())
+    await reached(lambda: hurried, 5)
+    assert told == [], "it waits for a look"
+    looked_s[0] = clock[0] = 5.2
+    await reached(lambda: told, 5)
+    assert "outgoing_sha256" in told[0]
+    assert told[0]["captured_s"] == 1.0, "the still is of the moment at which it was asked for"
+    clock[0] = 7.0
+    camera.wanted([WISH | {"picture": OTHER, "outgoing": "blurred", "until_s": 12.0}])
+    await reached(lambda: len(hurried) > 1 and hurried[-1] == 7.0, 5)
+    clock[0] = 8.5
+    await reached(lambda: len(told) == 2, 5)
+    assert told[1]["unsent"] == "where the heads are is not known: the last look for people is more than 1 s old"
+    assert not (tmp_path / "evidence" / f"{OTHER}.outgoing.sealed").exists()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_written_while_nobody_knows_the_time_says_so_beside_it(tmp_path: Path, ring: PacketRing) -> None:
+    told: list[dict[str, Any]] = []
+    film(ring, 3)
+    camera = a_camera(tmp_path, told, View([], lambda: ring), lambda: 104.6)
+    about = {"camera": "camera", "until_s": 150.0, "undated": True}
+    camera.wanted([about | {"picture": ID}, about | {"picture": OTHER, "kind": "clip", "from_s": 100.0, "to_s": 103.0, "at_s": 101.0}])
+    await run_for(camera, lambda: len(told) == 2, 20)
+    assert all("sha256" in ready for ready in told)
+    names = {file.name for file in (tmp_path / "evidence").iterdir()}
+    assert names == {f"{ID}.still.sealed", f"{ID}.undated", f"{OTHER}.clip.sealed", f"{OTHER}.undated"}
 
 
 def test_a_large_picture_is_made_small_enough() -> None:
@@ -189,6 +240,7 @@ async def test_a_clip_is_cut_when_its_last_second_is_over(tmp_path: Path, ring: 
 
 async def test_a_camera_without_memory_and_a_child_that_is_too_slow(tmp_path: Path, ring: PacketRing) -> None:
     told: list[dict[str, Any]] = []
+    film(ring, 2, begin_s=1.0)
     wish = WISH | {"kind": "clip", "from_s": 1.0, "to_s": 2.0, "until_s": time.monotonic()}
     camera = a_camera(tmp_path, told, now=time.monotonic)
     camera.wanted([wish])
@@ -198,3 +250,96 @@ async def test_a_camera_without_memory_and_a_child_that_is_too_slow(tmp_path: Pa
     late.wanted([wish])
     await run_for(late, lambda: len(told) == 2)
     assert told[1]["failure"] == "the clip was not ready in time"
+
+
+def clip_of(from_s: float, to_s: float, at_s: float) -> Wanted:
+    return Wanted(OTHER, "camera", "clip", 1e6, from_s, to_s, at_s=at_s)
+
+
+async def test_in_a_storm_no_clip_waits_in_a_ring_that_goes_on_being_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is made before all are copied; by then the ring shows a later time only."""
+    small = PacketRing.create(60_000)
+    film(small, 10)
+    free, order_of, told = asyncio.Event(), vision_evidence._cutter, list[dict[str, Any]]()
+
+    async def cutter(order: dict[str, Any], within_s: float) -> dict[str, Any]:
+        await free.wait()
+        return await order_of(order, within_s)
+
+    monkeypatch.setattr(vision_evidence, "_cutter", cutter)
+    camera = a_camera(tmp_path, told, View([MASK], lambda: small), lambda: 110.0)
+    ids = [f"019ab000-0000-7000-8000-00000000000{i}" for i in range(3)]
+    camera.wanted(
+        [WISH | {"picture": each, "kind": "clip", "from_s": 105.0, "to_s": 108.0, "at_s": 107.0, "until_s": 200.0} for each in ids]
+    )
+    task = asyncio.get_running_loop().create_task(camera.run())
+    await reached(lambda: len(camera._copies) == 3, 5)
+    film(small, 200, begin_s=110.0, session=2)
+    assert small.read()[0].arrival_s > 110.0
+    free.set()
+    await reached(lambda: len(told) == 3, 30)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [(ready.get("captured_s"), ready.get("ends_s")) for ready in told] == [(105.0, 108.0)] * 3
+    assert not camera._copies
+    small.close()
+
+
+async def test_copies_have_an_end_and_the_others_wait_in_their_rings(
+    tmp_path: Path, ring: PacketRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film(ring, 3)
+    monkeypatch.setattr(vision_evidence, "COPIES_MOST", 1)
+    told: list[dict[str, Any]] = []
+    free = asyncio.Event()
+
+    async def cutter(order: dict[str, Any], within_s: float) -> dict[str, Any]:
+        await free.wait()
+        return {"failure": "not made here"}
+
+    monkeypatch.setattr(vision_evidence, "_cutter", cutter)
+    clock = [105.0]
+    camera = a_camera(tmp_path, told, View([], lambda: ring), lambda: clock[0])
+    wish = WISH | {"kind": "clip", "from_s": 100.0, "to_s": 103.0, "at_s": 101.0}
+    late = "019ab000-0000-7000-8000-000000000003"
+    camera.wanted(
+        [wish | {"picture": ID, "until_s": 110.0}, wish | {"picture": OTHER, "until_s": 120.0}, wish | {"picture": late, "until_s": 106.0}]
+    )
+    task = asyncio.get_running_loop().create_task(camera.run())
+    await reached(lambda: camera._copies, 5)
+    clock[0] = 107.0
+    await reached(lambda: told, 5)
+    assert told == [{"op": "picture", "picture": late, "failure": "the clip was not ready in time: too many others were to be made"}]
+    assert len(camera._copies) == 1
+    free.set()
+    await reached(lambda: len(told) == 3, 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_copy_is_what_the_ring_had() -> None:
+    ring = PacketRing.create()
+    film(ring, 5)
+    film(ring, 5, begin_s=106.0, session=2, size=(320, 240))
+    copy = copied(ring, clip_of(103.5, 108.0, 104.0)).packets
+    wanted = [packet for packet in ring.read() if 103.0 - 1e-6 < packet.arrival_s <= 108.0]
+    assert len(wanted) == 2 * FPS + 2 * FPS + 1
+    assert [(p.body, p.key, p.session, p.arrival_s, p.parameters) for p in copy.read()] == [
+        (p.body, p.key, p.session, pytest.approx(p.arrival_s), p.parameters) for p in wanted
+    ]
+    for each in (ring, copy):
+        each.close()
+
+
+def test_a_clip_without_the_moment_of_its_alarm_is_none_where_memory_had_it_once() -> None:
+    ring = PacketRing.create(60_000)
+    film(ring, 2, begin_s=103.0)
+    copied(ring, clip_of(95.0, 104.0, 101.0)).packets.close()  # a camera that came after the alarm: what there is, is kept
+    film(ring, 200, begin_s=106.0, session=2)
+    begins_s = ring.read()[0].arrival_s
+    with pytest.raises(NoPackets, match=LOST):
+        copied(ring, clip_of(begins_s - 30, begins_s + 1, begins_s - 0.05))
+    copied(ring, clip_of(begins_s - 30, begins_s + 1, begins_s + 0.05)).packets.close()
+    with pytest.raises(NoPackets, match="no pictures of this time"):
+        copied(ring, clip_of(500.0, 510.0, 505.0))
+    ring.close()

@@ -101,6 +101,29 @@ RIGHT = [400.0, 100.0, 460.0, 300.0]
 LEFT = [100.0, 100.0, 160.0, 300.0]
 
 
+def test_the_picture_that_was_looked_at_is_kept_with_its_people_and_a_look_can_be_asked_for() -> None:
+    scene = Scene()
+    assert scene.eye.looked_at is None
+    scene.people = [(RIGHT, 0.71)]
+    at_s = 100.0
+    for _ in range(20):
+        scene.look(at_s, moving=at_s < 101.0)
+        at_s += 0.2
+    assert scene.eye.skipped
+    picture, people = scene.eye.looked_at or pytest.fail("nothing was looked at")
+    assert picture.captured_s < at_s - 0.5, "nothing moved since"
+    assert [round(value) for value in people[0].box] == RIGHT
+    scene.look(at_s, moving=False)
+    assert scene.eye.looked_at[0] is picture
+    scene.eye.hurry = True
+    scene.look(at_s + 0.2, moving=False)
+    assert scene.eye.looked_at[0].captured_s == at_s + 0.2
+    scene.look(at_s + 0.4, moving=False)
+    assert scene.eye.looked_at[0].captured_s == at_s + 0.2, "once"
+    scene.eye.forget()
+    assert scene.eye.looked_at is None
+
+
 def test_a_person_counts_after_the_dwell_in_the_zone_where_the_feet_are() -> None:
     scene = Scene()
     scene.people = [(RIGHT, 0.71)]

@@ -137,6 +137,41 @@ def test_a_pause_in_the_pictures_counts_for_nothing(watch: Watch) -> None:
     watch.see(scenes.covered, 5.0)
     watch.now_s += 60.0
     assert watch.see(plain, 3.0) == []
+    assert watch.see(scenes.covered, 5.0) == [], "the view was back: what was before is over"
+
+
+def test_a_pause_is_no_way_to_hide_a_covered_lens(watch: Watch) -> None:
+    """What held before a pause and holds after it goes on; the pause alone never makes it last long enough."""
+    watch.see(scenes.covered, 4.0)
+    watch.now_s += 60.0
+    assert watch.see(scenes.covered, 2.0) == []
+    assert [what for _, what in watch.see(scenes.covered, 4.0)] == [COVERED]
+
+
+@pytest.mark.parametrize(("made", "trouble"), [(scenes.covered, COVERED), (scenes.black, BLACK), (scenes.turned, MOVED)])
+def test_a_stream_that_comes_and_goes(watch: Watch, made: Made, trouble: str) -> None:
+    told = []
+    for _ in range(6):
+        told += watch.see(made, 3.0)
+        watch.now_s += 3.0
+    assert [what for _, what in told] == [trouble]
+
+
+def test_a_clock_that_is_set_back_again_and_again(watch: Watch) -> None:
+    told = []
+    for _ in range(6):
+        told += watch.see(scenes.covered, 3.0)
+        watch.now_s -= 10.0
+    assert [what for _, what in told] == [COVERED]
+
+
+def test_a_picture_each_third_second_is_no_pause_where_none_else_was_asked_for() -> None:
+    for gap_s, told in ((2.0, ""), (3.0, BLACK)):
+        sight = Sight(gap_s=gap_s)
+        for number in range(40):
+            picture = still_shot(plain if number < 20 else scenes.black, 3.0, 0)
+            sight.judge(picture[:360], picture[360:], 1000.0 + 2.5 * number, 0.0)
+        assert sight.trouble == told
 
 
 def test_the_same_view_in_another_size(watch: Watch) -> None:
