@@ -92,10 +92,10 @@ async def test_pictures_come_at_the_analysed_rate_and_are_dated_by_capture(serve
     newest = watched.frames[-10:]
     assert all(frame.luma.shape == (360, 640) for frame in newest)
     spacing_s = np.diff([frame.stamp_s for frame in newest])
-    assert spacing_s.mean() == pytest.approx(0.2, abs=0.03)
+    assert np.median(spacing_s) == pytest.approx(0.2, abs=0.03), "one that a busy machine left out does not count"
     captured_s = np.diff([frame.captured_s for frame in newest])
     assert captured_s == pytest.approx(spacing_s, abs=0.05)
-    assert max(watched.ages_s[-10:]) < 0.5
+    assert max(watched.ages_s[-10:]) < LATE_S
 
 
 @pytest.mark.slow
