@@ -16,6 +16,7 @@ from tests.gateway.runtime.test_vision_door import Daemon, reached
 from tests.gateway.runtime.test_vision_process import children_of, seeing
 
 LONG_S = 30.0
+LONG = pytest.mark.skipif(os.environ.get("LONG_PROOFS") != "1", reason="test_sight_chain.py has the short form; LONG_PROOFS=1 runs it")
 
 
 @pytest.fixture
@@ -76,6 +77,7 @@ async def test_night_and_another_size_are_no_trouble(tmp_path: Path, camera: Cam
         await reached(says(daemon, "covered"), LONG_S)
 
 
+@LONG
 @pytest.mark.slow
 async def test_a_decoder_that_is_killed_or_hangs_a_server_that_goes_and_garbage(tmp_path: Path, camera: CameraServer) -> None:
     async with seeing(tmp_path, camera.url) as (daemon, process):
