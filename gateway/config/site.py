@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from gateway.config.calendar import Calendar
+from gateway.config.polygon import misdrawn
 from gateway.config.profile import Strict
 from gateway.config.site_chains import Whistle
 from gateway.config.site_duties import GuardPost, Patrol
@@ -348,9 +349,6 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 Corner = Annotated[tuple[Ratio, Ratio], Field(strict=False)]  # a TOML list is no tuple
 
 
-LEAST_AREA = 0.001  # of the picture: a tenth of its width by a hundredth of its height
-
-
 class Zone(Strict):
     """A polygon in a camera's view; corners as x, y between 0 and 1 from the top left."""
 
@@ -360,26 +358,9 @@ class Zone(Strict):
 
     @model_validator(mode="after")
     def has_room(self) -> Zone:
-        if fault := _misdrawn(self.polygon):
+        if fault := misdrawn(self.polygon):
             raise ValueError(fault)
         return self
-
-
-def _misdrawn(corners: list[Corner]) -> str:
-    """Why nobody could stand in this polygon as it was meant, or ''."""
-    sides = list(zip(corners, [*corners[1:], corners[0]], strict=True))
-    for i, (a, b) in enumerate(sides):
-        for c, d in sides[i + 2 : len(sides) - (i == 0)]:
-            if _turn(a, b, c) * _turn(a, b, d) < 0 and _turn(c, d, a) * _turn(c, d, b) < 0:
-                return f"its sides cross: {list(a)} to {list(b)} and {list(c)} to {list(d)}; name the corners in order, one way round"
-    area = abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in sides)) / 2
-    if area < LEAST_AREA:
-        return f"it covers {area:.2%} of the picture: nobody would ever stand in it; at least {LEAST_AREA:.1%} is needed"
-    return ""
-
-
-def _turn(a: Corner, b: Corner, c: Corner) -> float:
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 class Line(Strict):

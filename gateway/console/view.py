@@ -58,7 +58,7 @@ def parts(picture: Mapping[str, Any] | None, away: bool, language: str, role: st
 
 def render(template: str, language: str, **known: Any) -> str:
     """One template in one language."""
-    tables = {"state_word": words.STATES, "step_word": words.STEPS, "mode_word": words.MODES, "todo": words.TODO}
+    tables = {"state_word": words.STATES, "step_word": words.STEPS, "mode_word": words.MODES, "first_step": words.FIRST_STEPS}
     helpers = {name: _reader(table, language) for name, table in tables.items()}
     return _JINJA.get_template(template).render(t=lambda key: words.say(key, language), lang=language, **helpers, **known).strip()
 

@@ -80,7 +80,7 @@ MODES: dict[str, tuple[str, str]] = {
 }
 
 # What a guard does first, by class of alarm; the school's own plan goes before it. Terms: GB/T 29315, GA 1406 and the duties of standards.
-TODO: dict[str, tuple[str, str]] = {
+FIRST_STEPS: dict[str, tuple[str, str]] = {
     "panic": (
         "看现场视频，立即核实；拨打 110，携防暴器械赶赴现场，护住学生",
         "Look at the camera, call 110, go there with your gear, shield the pupils",
