@@ -52,7 +52,8 @@ class Ear:
         self._ready = asyncio.Event()
 
     async def ready(self) -> None:
-        await asyncio.wait_for(self._ready.wait(), READY_WITHIN_S)
+        async with asyncio.timeout(READY_WITHIN_S):
+            await self._ready.wait()
 
     async def run(self) -> None:
         while True:
@@ -90,7 +91,8 @@ class Centre:
         (folder / "trust.json").write_text(json.dumps({"keys": trusted}), encoding="utf-8")
 
     async def ready(self) -> None:
-        await asyncio.wait_for(self._ready.wait(), READY_WITHIN_S)
+        async with asyncio.timeout(READY_WITHIN_S):
+            await self._ready.wait()
 
     async def run(self) -> None:
         files = [f"--{name}={self._folder / file}" for name, file in (("key", "centre.jwk"), ("trust", "trust.json"), ("db", "centre.db"))]

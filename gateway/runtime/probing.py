@@ -127,7 +127,8 @@ async def asker(target: Target, settings: Settings | None) -> AsyncIterator[Aske
     running = asyncio.get_running_loop().create_task(line.run())
     try:
         try:
-            await asyncio.wait_for(line.connected.wait(), CONNECT_S)
+            async with asyncio.timeout(CONNECT_S):
+                await line.connected.wait()
         except TimeoutError:
             raise ProbeRefused(f"{target} does not accept a connection within {CONNECT_S:g} s") from None
         yield _Own(line)
@@ -250,7 +251,8 @@ async def listen(target: Target, profile: FramesProfile, unit: int, signals: Seq
     line = PushLine("probe", known, opener, ear)
     running = asyncio.get_running_loop().create_task(line.run())
     try:
-        await asyncio.wait_for(ear.done.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await ear.done.wait()
     except TimeoutError:
         pass
     finally:

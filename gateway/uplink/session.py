@@ -12,10 +12,10 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -37,6 +37,8 @@ WAITING_MOST_BYTES = 16_777_216  # of all messages that have come and are not lo
 HEAD_BYTES = 65_536 + 64  # of a message too long to be read: enough for the topic and the number that its PUBACK names
 REFUSED_FROM = 0x80
 UNLIMITED = 65_535  # Receive Maximum where the broker names none (MQTT 5, 3.2.2.3.3)
+
+T = TypeVar("T")
 
 OnAck = Callable[[int], None]
 
@@ -289,6 +291,14 @@ class _Client(aiomqtt.Client):
         self._waits_for_room = False  # the socket took no more; the loop tells when it does
         self._said = ""  # the library's last error before the session was open: under TLS 1.3 a refusal comes after the handshake
         self._client.on_log = self._remember
+
+    async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:
+        """The library's `asyncio.wait_for` loses, before Python 3.12, a cancellation that comes in the same turn as the answer."""
+        try:
+            async with asyncio.timeout(self.timeout if timeout is None else timeout):
+                return await fut
+        except TimeoutError:
+            raise aiomqtt.MqttError("timed out") from None
 
     def _remember(self, client: Any, userdata: Any, level: int, words: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:

@@ -14,7 +14,7 @@ import rfc8785
 from joserfc import jws
 
 from simulators.centre.keys import CentreKey, Trust
-from simulators.centre.session import Link
+from simulators.centre.session import Client, Link
 from simulators.centre.verify import Message, Refused, check_canonical, check_signature, parse, root
 
 TYPE = "campus-command"
@@ -83,7 +83,7 @@ async def send(
 
 
 async def _at(link: Link, topic: str, token: bytes, read: Callable[[object], Message | None], take: Callable[[Message], None]) -> None:
-    async with aiomqtt.Client(link.host, link.port, protocol=link.protocol, tls_context=link.tls, timeout=OPEN_S) as client:
+    async with Client(link.host, link.port, protocol=link.protocol, tls_context=link.tls, timeout=OPEN_S) as client:
         await client.subscribe(f"{topic}/result", qos=1)
         await client.publish(topic, token, qos=1)
         async for message in client.messages:

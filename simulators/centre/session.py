@@ -8,12 +8,12 @@ import random
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -29,6 +29,9 @@ BACKOFF_FIRST_S = 0.2
 BACKOFF_CAP_S = 1.0  # one centre, many schools waiting for it
 PENDING_CALLS = 1000  # receipts that may wait for their PUBACK before the library complains
 SESSION_NEVER_EXPIRES = 0xFFFFFFFF  # MQTT 5, 3.1.2.11.2
+
+
+T = TypeVar("T")
 
 
 class BadLink(Exception):
@@ -173,7 +176,7 @@ class Session:
         if v5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = SESSION_NEVER_EXPIRES
-        client = _Client(
+        client = Client(
             self.link.host,
             self.link.port,
             identifier=self._identifier,
@@ -209,8 +212,18 @@ class Session:
         return json.dumps({"online": online, "by": self._by, "at": now_at()}).encode()
 
 
-class _Client(aiomqtt.Client):
-    """aiomqtt's client, which would wait for its CONNACK until the timeout at a broker that has hung up already."""
+class Client(aiomqtt.Client):
+    """aiomqtt's client, which would wait for its CONNACK until the timeout at a broker that has hung up already.
+
+    Its `asyncio.wait_for` loses, before Python 3.12, a cancellation that comes in the same turn as the answer: it is not used.
+    """
+
+    async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:
+        try:
+            async with asyncio.timeout(self.timeout if timeout is None else timeout):
+                return await fut
+        except TimeoutError:
+            raise aiomqtt.MqttError("Operation timed out") from None
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
         super()._on_disconnect(client, userdata, flags, reason_code, properties)

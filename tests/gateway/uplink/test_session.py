@@ -24,7 +24,9 @@ from cryptography.x509.oid import NameOID
 
 from gateway.core.errors import LinkLost
 from gateway.uplink.session import Address, Session
+from gateway.uplink.session import _Client as OurClient
 from simulators.broker import Broker
+from simulators.centre.session import Client as CentreClient
 from tests.real_parts import need
 
 
@@ -50,6 +52,24 @@ async def drain(session: Session) -> None:
     """Read messages until the link ends."""
     async for _ in session.messages():
         pass
+
+
+@pytest.mark.parametrize("client", [OurClient, CentreClient])
+async def test_a_task_that_is_stopped_in_the_turn_of_the_answer_ends(client: type[OurClient] | type[CentreClient]) -> None:
+    answer = asyncio.Event()
+
+    async def ask() -> None:
+        await client("127.0.0.1")._wait_for(answer.wait(), 60.0)
+        await asyncio.Event().wait()
+
+    asking = asyncio.get_running_loop().create_task(ask())
+    for _ in "its wait":
+        await asyncio.sleep(0)
+    answer.set()
+    await asyncio.sleep(0)  # `asyncio.wait_for` has its result here and has not been run again yet
+    asking.cancel()
+    await asyncio.wait({asking}, timeout=5)
+    assert asking.cancelled()
 
 
 async def test_nobody_subscribed_is_told(mosquitto: Broker) -> None:

@@ -17,7 +17,7 @@ from simulators.broker import Broker
 from simulators.centre.__main__ import main
 from simulators.centre.commands import order, send, sign
 from simulators.centre.keys import make_key, read_key, read_trust
-from simulators.centre.session import link_from
+from simulators.centre.session import Client, link_from
 from tests.simulators.centre.chains import ROOT, SOURCE, Gateway
 from tests.simulators.centre.test_station import DEADLINE_S, Bench, Centre, Wire, named, of, report_of
 from tests.simulators.centre.test_tls_and_metrics import read, says
@@ -120,7 +120,7 @@ async def test_a_command_goes_to_both_as_the_same_bytes_and_its_answer_is_told_o
     came: list[bytes] = []
 
     async def gateway(broker: Broker, ready: asyncio.Event) -> None:
-        async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+        async with Client("127.0.0.1", broker.port) as client:
             await client.subscribe(f"{ROOT}/command", qos=1)
             ready.set()
             async for heard in client.messages:
