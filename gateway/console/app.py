@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,6 +25,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.console import view
 from gateway.console.accounts import AccountRefused, Accounts
+from gateway.console.book import DOWNLOADS, PAGES
+from gateway.console.pages import Archive, Download, NoArchive, NotThere, Page, Visit
 from gateway.console.sessions import ACT_S, Lock, Session, Sessions
 from gateway.console.words import LANGUAGES, say
 
@@ -31,7 +34,14 @@ COOKIE, LANGUAGE_COOKIE, CSRF_HEADER = "campus_session", "campus_language", "x-c
 BODY_MOST_BYTES = 10_000
 ALIVE_S = 2.0  # a page that hears nothing for 5 s says that it has lost its connection
 PAGES_MOST = 100
-COMMANDS = frozenset({"acknowledge", "reset", "shelve", "unshelve", "silence"})
+# What the page may ask for; who may is judged by the daemon (docs/alarm-states.md), which knows the role.
+COMMANDS = frozenset(
+    {"acknowledge", "reset", "shelve", "unshelve", "out_of_service", "return_to_service", "silence", "take_snapshot", "output"}
+    | {"check_in", "patrol", "answer", "open_shift", "whistle", "report_in", "end_whistle"}
+    | {"start_drill", "end_drill", "start_test", "end_test", "start_maintenance", "end_maintenance"}
+    | {"open_hazard", "assign_hazard", "fix_hazard", "verify_hazard", "close_hazard", "inspect"}
+)
+POINTS_MOST = 200
 TEXT_MOST = 200
 LOCKINGS_TOLD = 100  # of one run
 SHELVE_MOST_S = 8 * 3600.0
@@ -69,8 +79,17 @@ class Console:
     """All routes. zone: IANA name of the school's time. hosts: under which this page may be asked for. secure: it is served over TLS."""
 
     def __init__(
-        self, feed: Feed, accounts: Accounts, zone: str, hosts: frozenset[str], *, secure: bool, now: Callable[[], float] = time.monotonic
+        self,
+        feed: Feed,
+        accounts: Accounts,
+        zone: str,
+        hosts: frozenset[str],
+        *,
+        secure: bool,
+        archive: Archive | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._archive = archive or NoArchive()
         self._feed, self._accounts, self._zone, self._hosts, self._secure, self._now = feed, accounts, zone, hosts, secure, now
         self._sessions, self._lock = Sessions(), Lock()
         self._checking = asyncio.Semaphore(1)  # passwords are dear to check: one at a time leaves the other core alone
@@ -80,7 +99,8 @@ class Console:
     def app(self) -> Starlette:
         """The application."""
         routes = [
-            Route("/", self._page),
+            *(Route(page.path, self._page_of(page)) for page in PAGES),
+            *(Route(download.path, self._download_of(download)) for download in DOWNLOADS),
             Route("/sign-in", self._sign_in_page),
             Route("/sign-in", self._sign_in, methods=["POST"]),
             Route("/again", self._again, methods=["POST"]),
@@ -96,14 +116,53 @@ class Console:
 
     # --- pages ---------------------------------------------------------------------------------
 
-    async def _page(self, request: Request) -> Response:
-        session = self._session(request)
-        if session is None:
-            return RedirectResponse("/sign-in", 303)
-        language, role = _language(request), self._accounts.role_of(session.name)
-        parts = view.parts(self._feed.picture, self._feed.away, language, role, self._zone)
-        html = view.render("page.html", language, parts=parts, csrf=session.csrf, name=session.name, role=role)
-        return HTMLResponse(html, headers={"cache-control": "no-store"})
+    def _page_of(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def shown(request: Request) -> Response:
+            session = self._session(request)
+            if session is None:
+                return RedirectResponse("/sign-in", 303)
+            visit = self._visit(request, session)
+            try:
+                known, status = await page.known(visit), 200
+            except NotThere as missing:
+                known, status = {"missing": str(missing)}, 404
+            parts = view.parts(visit.picture, visit.away, visit.language, visit.role, self._zone, ("banner", *page.live))
+            template = page.template if status == 200 else "missing.html"
+            html = view.render(template, visit.language, page=page, pages=PAGES, parts=parts, visit=visit, csrf=session.csrf, **known)
+            return HTMLResponse(html, status, {"cache-control": "no-store"})
+
+        return shown
+
+    def _download_of(self, download: Download) -> Callable[[Request], Awaitable[Response]]:
+        async def given(request: Request) -> Response:
+            session = self._session(request)
+            if session is None:
+                raise HTTPException(401, "sign in first")
+            try:
+                answer = await download.give(self._visit(request, session))
+            except NotThere as missing:
+                raise HTTPException(404, str(missing)) from None
+            store = f"private, max-age={answer.store_s}" if answer.store_s else "no-store"
+            headers = {"cache-control": store}
+            if answer.name:
+                headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(answer.name)}"
+            return Response(answer.content, media_type=answer.media_type, headers=headers)
+
+        return given
+
+    def _visit(self, request: Request, session: Session) -> Visit:
+        return Visit(
+            self._feed.picture,
+            self._feed.away,
+            _language(request),
+            session.name,
+            self._accounts.role_of(session.name),
+            self._zone,
+            round(time.time() * 1000),
+            dict(request.query_params),
+            dict(request.path_params),
+            self._archive,
+        )
 
     async def _sign_in_page(self, request: Request) -> Response:
         language = _language(request)
@@ -114,7 +173,10 @@ class Console:
         to = request.query_params.get("to", "")
         if to not in LANGUAGES:
             raise HTTPException(400, f"`to` is one of {', '.join(LANGUAGES)}")
-        answer = RedirectResponse("/", 303)
+        back = request.query_params.get("back", "/")
+        if back not in {page.path for page in PAGES}:
+            back = "/"
+        answer = RedirectResponse(back, 303)
         answer.set_cookie(LANGUAGE_COOKIE, to, max_age=31_536_000, samesite="strict", secure=self._secure, httponly=True)
         return answer
 
@@ -204,7 +266,8 @@ class Console:
             return JSONResponse({"error": say("again", _language(request)), "again": True}, 403)
         session.act_until_s = self._now() + ACT_S
         command: dict[str, Any] = {"op": "command", "who": "console", "command": kind, "target": target, "by": session.name, "role": role}
-        command |= {"why": why, "for_s": for_s}
+        further = {"value": _text(body, "value", TEXT_MOST), "second": _text(body, "second", 80), "points": _points(body)}
+        command |= {"why": why, "for_s": for_s} | {name: value for name, value in further.items() if value}
         done, text = await self._feed.act(command)
         return JSONResponse({"text": text}) if done else _error(409, text)
 
@@ -217,10 +280,12 @@ class Console:
         if self._pages >= PAGES_MOST:
             raise HTTPException(503, f"{PAGES_MOST} pages are open already")
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._stream(request, _language(request)), media_type="text/event-stream", headers=headers)
+        asked = request.query_params.get("parts", ",".join(view.PARTS)).split(",")
+        wanted = tuple(name for name in view.PARTS if name in asked)
+        return StreamingResponse(self._stream(request, _language(request), wanted), media_type="text/event-stream", headers=headers)
 
-    async def _stream(self, request: Request, language: str) -> AsyncIterator[str]:
-        """The parts that differ from what this page has; a sign of life each ALIVE_S."""
+    async def _stream(self, request: Request, language: str, wanted: tuple[str, ...]) -> AsyncIterator[str]:
+        """Those of the wanted parts that differ from what this page has; a sign of life each ALIVE_S."""
         shown: dict[str, str] = {}
         number = 0
         self._pages += 1
@@ -232,7 +297,7 @@ class Console:
                     yield "event: out\ndata: {}\n\n"
                     return
                 picture = self._feed.picture
-                parts = view.parts(picture, self._feed.away, language, self._accounts.role_of(session.name), self._zone)
+                parts = view.parts(picture, self._feed.away, language, self._accounts.role_of(session.name), self._zone, wanted)
                 fresh = {name: html for name, html in parts.items() if shown.get(name) != html}
                 shown.update(fresh)
                 told = {"parts": fresh, "site": "" if picture is None else picture["site"][language], "sounds": _sounds(picture)}
@@ -309,6 +374,13 @@ def _text(body: dict[str, Any], key: str, most: int) -> str:
     if not isinstance(value, str) or len(value) > most or any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000 for letter in value):
         raise HTTPException(400, f"`{key}` is a text of at most {most} characters")
     return value
+
+
+def _points(body: dict[str, Any]) -> list[str]:
+    points = body.get("points", [])
+    if not isinstance(points, list) or len(points) > POINTS_MOST or not all(isinstance(each, str) and len(each) <= 48 for each in points):
+        raise HTTPException(400, f"`points` is a list of at most {POINTS_MOST} ids")
+    return points
 
 
 def _error(status: int, text: str) -> JSONResponse:

@@ -6,7 +6,7 @@ then the newer. A one-key alarm whose button is at rest again stays on top until
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,14 @@ def sounds(picture: Mapping[str, Any]) -> bool:
     return any(alarm["state"] in UNTAKEN and not alarm["fault"] for alarm in picture["alarms"])
 
 
-def parts(picture: Mapping[str, Any] | None, away: bool, language: str, role: str, zone: str) -> dict[str, str]:
+def parts(
+    picture: Mapping[str, Any] | None, away: bool, language: str, role: str, zone: str, wanted: Collection[str] = PARTS
+) -> dict[str, str]:
     """Part -> HTML for somebody of this role. away: the daemon is silent. zone: IANA name of the times that are shown."""
     if picture is None:
-        return {"banner": render("banner.html", language, picture=None, away=True)} | {name: "" for name in PARTS if name != "banner"}
+        return {
+            name: render("banner.html", language, picture=None, away=True, untaken_count=0) if name == "banner" else "" for name in wanted
+        }
     known = {
         "picture": picture,
         "away": away,
@@ -51,9 +55,10 @@ def parts(picture: Mapping[str, Any] | None, away: bool, language: str, role: st
         "place": lambda name: picture["places"].get(name, {"zh": name, "en": name})[language],
         "clock_time": lambda text: clock_time(text, zone),
         "untaken": UNTAKEN,
+        "untaken_count": sum(alarm["state"] in UNTAKEN and not alarm["fault"] for alarm in picture["alarms"]),
         "may_act": role in ("guard", "duty_leader", "technician"),
     }
-    return {name: render(f"{name}.html", language, **known) for name in PARTS}
+    return {name: render(f"{name}.html", language, **known) for name in wanted}
 
 
 def render(template: str, language: str, **known: Any) -> str:

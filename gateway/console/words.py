@@ -52,6 +52,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "done": ("已执行", "Done"),
     "refused": ("未执行", "Not done"),
     "none": ("—", "—"),
+    "skip": ("跳到正文", "Skip to the content"),
+    "pages": ("页面", "Pages"),
+    "now": ("当前报警", "Now"),
+    "untaken": ("有未确认的报警", "Alarms that nobody has taken"),
 }
 
 STATES: dict[str, tuple[str, str]] = {

@@ -10,11 +10,11 @@ import sqlite3
 import struct
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from math import fsum, isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from gateway.core.history import Minute as Minute
 from gateway.journal.files import JOURNAL_NAME, open_readonly
 
 if TYPE_CHECKING:
@@ -30,17 +30,6 @@ _MINUTE = struct.Struct("<3f")
 _NOTHING = (nan, nan, nan)
 
 Row = tuple[int, str, bytes]  # first minute (UTC milliseconds), point, packed minutes
-
-
-@dataclass(frozen=True, slots=True)
-class Minute:
-    """What one point showed in one minute from at_ms on (UTC)."""
-
-    at_ms: int
-    point: str
-    low: float
-    mean: float
-    high: float
 
 
 class Trends:

@@ -29,6 +29,8 @@ if (form) form.addEventListener("submit", async (event) => {
 
 // --- the desk ---------------------------------------------------------------------------------
 
+const deeds = {}; // what further scripts of a page use: deeds.act(command, label), deeds.say(text)
+
 if (desk) {
   let audio = null, sounding = false, beats = null;
 
@@ -57,6 +59,7 @@ if (desk) {
 
   function put(id, html) {
     const part = byId(id), held = document.activeElement;
+    if (!part) return;
     const focus = part.contains(held) ? [held.dataset.act, held.dataset.target] : null;
     part.innerHTML = html;
     if (!focus) return;
@@ -65,13 +68,14 @@ if (desk) {
     if (again) again.focus({ preventScroll: true });
   }
 
-  const events = new EventSource("/events");
+  const events = new EventSource(`/events?parts=${desk.dataset.parts}`);
   events.addEventListener("parts", (event) => {
     const told = JSON.parse(event.data);
     for (const [id, html] of Object.entries(told.parts)) put(id, html);
     byId("site").textContent = told.site;
     sound(told.sounds);
     byId("lost").hidden = true;
+    dispatchEvent(new CustomEvent("parts", { detail: told }));
     clearTimeout(silent); silent = setTimeout(lost, 5000);
   });
   events.addEventListener("out", () => location.replace("/sign-in"));
@@ -94,17 +98,17 @@ if (desk) {
   async function act(body, label) {
     for (;;) {
       const answer = await post("/act", body);
-      if (answer.status === 200) { say(`${desk.dataset.done}: ${label}`); return; }
+      if (answer.status === 200) { say(`${desk.dataset.done}: ${label}`); return true; }
       if (answer.status === 403 && answer.said.again) {
         byId("again-password").value = "";
-        if (!await ask(byId("again"))) return;
+        if (!await ask(byId("again"))) return false;
         const back = await post("/again", { password: byId("again-password").value });
         if (back.status !== 200) say(back.said.error);
         continue;
       }
-      if (answer.status === 401) { location.replace("/sign-in"); return; }
+      if (answer.status === 401) { location.replace("/sign-in"); return false; }
       say(`${desk.dataset.refused}: ${answer.said.error}`);
-      return;
+      return false;
     }
   }
   document.addEventListener("click", async (event) => {
@@ -120,5 +124,23 @@ if (desk) {
     button.disabled = true;
     try { await act(body, button.textContent); } catch (error) { say(String(error)); } finally { button.disabled = false; }
   });
+  // A form that asks for a command: its fields are those of the command, `minutes` stands for `for_s`, `points` may be ticked.
+  document.addEventListener("submit", async (event) => {
+    const asking = event.target.closest("form[data-command]");
+    if (!asking) return;
+    event.preventDefault();
+    const fields = new FormData(asking), body = { command: asking.dataset.command, target: asking.dataset.target || "" };
+    for (const [name, value] of fields) {
+      if (name === "points") (body.points ||= []).push(value);
+      else if (name === "minutes") body.for_s = Number(value) * 60;
+      else body[name] = value;
+    }
+    const button = event.submitter;
+    if (button) button.disabled = true;
+    try { if (await act(body, button ? button.textContent : body.command) && asking.dataset.then === "reload") location.reload(); }
+    catch (error) { say(String(error)); }
+    finally { if (button) button.disabled = false; }
+  });
+  Object.assign(deeds, { act, say });
   byId("sign-out").addEventListener("click", async () => { await post("/sign-out", {}); location.replace("/sign-in"); });
 }

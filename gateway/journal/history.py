@@ -1,0 +1,127 @@
+"""Events read back newest first, for reports and for the page's history. Beside the writer, in whatever thread asks.
+
+Rows stand in the order of sealing, which is that of time but for clocks that were set. So the first row is found by halving, and the walk
+ends once OLDER_ROWS rows in a row are older than what is asked for: no index on time, which every event would have to pay for.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.core.errors import JournalUnreadable
+from gateway.core.history import Minute, Told, Wanted
+from gateway.journal.files import Unreadable, journal_files, open_readonly
+from gateway.journal.trends import trends
+
+OLDER_ROWS = 2000
+PAGE = 500
+_EVENT = "row, epoch, sequence, class, id, type, subject, at_ms, body"
+_OWED = 0
+_RECEIVED = 1
+
+
+class JournalHistory:
+    """Satisfies core.history.Past. Files that were set aside are read behind the present one."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+
+    def events(self, wanted: Wanted) -> Iterator[Told]:
+        """Newest first. Raises JournalUnreadable."""
+        seen: set[int] = set()
+        files = journal_files(self._state_dir)
+        for path in reversed(files):
+            with _reading(path) as db:
+                for told in _events(db, wanted):
+                    if told.row not in seen:  # an event of a file set aside may also have been carried into the next one
+                        if len(files) > 1:
+                            seen.add(told.row)
+                        yield told
+
+    def minutes(self, points: Collection[str], from_ms: int, to_ms: int) -> Iterator[Minute]:
+        """Oldest first. Raises JournalUnreadable."""
+        try:
+            yield from trends(self._state_dir, points, from_ms, to_ms)
+        except (sqlite3.Error, Unreadable) as error:
+            raise JournalUnreadable(str(error)) from error
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(open_readonly(path)) as db:
+            yield db
+    except (sqlite3.Error, Unreadable, OSError) as error:
+        raise JournalUnreadable(f"{path.name}: {error}") from error
+
+
+def _events(db: sqlite3.Connection, wanted: Wanted) -> Iterator[Told]:
+    below = _first_row_after(db, wanted.to_ms)
+    if wanted.before_row:
+        below = min(below, wanted.before_row)
+    older = 0
+    while True:
+        page = db.execute(f"SELECT {_EVENT} FROM event WHERE row < ? ORDER BY row DESC LIMIT {PAGE}", (below,)).fetchall()
+        for row in page:
+            older = older + 1 if row[7] < wanted.from_ms else 0
+            if older > OLDER_ROWS:
+                return
+            told = _told(db, row, wanted)
+            if told is not None:
+                yield told
+        if len(page) < PAGE:
+            return
+        below = page[-1][0]
+
+
+def _first_row_after(db: sqlite3.Connection, at_ms: int) -> int:
+    """A row above everything older than at_ms, with a margin for a clock that was set."""
+    low, high = db.execute("SELECT min(row), max(row) FROM event").fetchone()
+    if low is None:
+        return 0
+    end = int(high) + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = db.execute("SELECT row, at_ms FROM event WHERE row >= ? ORDER BY row LIMIT 1", (middle,)).fetchone()
+        if found is None or found[1] >= at_ms:
+            high = middle
+        else:
+            low = found[0] + 1
+    later = db.execute(f"SELECT row FROM event WHERE row >= ? ORDER BY row LIMIT 1 OFFSET {OLDER_ROWS}", (low,)).fetchone()
+    return end if later is None else int(later[0])
+
+
+def _told(db: sqlite3.Connection, row: tuple[Any, ...], wanted: Wanted) -> Told | None:
+    number, epoch, sequence, name, event_id, kind, subject, at_ms, body = row
+    if not wanted.from_ms <= at_ms < wanted.to_ms or (wanted.classes and name not in wanted.classes):
+        return None
+    if (wanted.types and not kind.startswith(wanted.types)) or (wanted.subject and subject != wanted.subject):
+        return None
+    try:
+        data = json.loads(body)["data"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalUnreadable(f"event {event_id}: {error}") from error
+    if (wanted.places and data.get("place") not in wanted.places) or (wanted.roles and data.get("role") not in wanted.roles):
+        return None
+    if wanted.text and not _speaks_of(wanted.text.casefold(), data, (kind, subject, event_id)):
+        return None
+    received, owed = {}, []
+    for recipient, state, settled_ms in db.execute("SELECT recipient, state, settled_ms FROM outbox WHERE row = ?", (number,)):
+        if state == _OWED:
+            owed.append(recipient)
+        elif state == _RECEIVED and settled_ms is not None:
+            received[recipient] = settled_ms
+    return Told(number, epoch, sequence, name, event_id, kind, subject, at_ms, data, received, frozenset(owed))
+
+
+def _speaks_of(text: str, value: object, more: tuple[str, ...] = ()) -> bool:
+    if isinstance(value, dict):
+        return any(text in each.casefold() for each in more) or any(_speaks_of(text, each) for each in value.values())
+    if isinstance(value, list):
+        return any(_speaks_of(text, each) for each in value)
+    return isinstance(value, str) and text in value.casefold()
