@@ -35,7 +35,7 @@ format: setup  ## put the code into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-BENCHES := core bus alarm journal uplink vision
+BENCHES := core bus alarm journal uplink vision console
 
 bench: $(BENCHES:%=bench-%)  ## all benchmarks; results in build/bench/
 

@@ -13,15 +13,21 @@ from gateway import (
     command_account,
     command_alarms,
     command_calendar,
+    command_commission,
     command_devices,
+    command_doctor,
     command_duty,
     command_enroll,
     command_evidence,
+    command_hazard,
+    command_inspection,
     command_journal,
     command_models,
     command_modes,
+    command_report,
     command_rules,
     command_snapshot,
+    command_support,
     command_whistle,
 )
 
@@ -80,11 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="what the running daemon sees", description="Ask the running daemon.")
     _site(status)
     status.add_argument("--json", action="store_true", help="the whole answer as JSON")
+    status.add_argument(
+        "--watch", nargs="?", type=command_doctor.seconds, const=1.0, metavar="SECONDS", help="a view that refreshes; q or Ctrl-C ends it"
+    )
     status.set_defaults(handler=_status)
 
     command_alarms.add(commands, _site, _command)
     command_modes.add(commands, _site, _command, _ask)
     command_duty.add(commands, _site, _command, _ask)
+    command_hazard.add(commands, _site, _command, _ask)
+    command_inspection.add(commands, _site, _command, _ask)
 
     output = commands.add_parser(
         "output",
@@ -128,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command_calendar.add(commands, SITE)
     command_rules.add(commands, _site, _ask)
+    command_report.add(commands, _site, _ask)
     command_snapshot.add(commands, _site, _command)
     command_evidence.add(commands, _site, _ask)
     command_whistle.add(commands, _site, _command, _ask)
@@ -137,6 +149,9 @@ def _parser() -> argparse.ArgumentParser:
     command_models.add(commands, SITE)
 
     command_account.add(commands, _site)
+    command_doctor.add(commands, _site)
+    command_commission.add(commands, _site)
+    command_support.add(commands, _site)
 
     console = commands.add_parser("console", help="run the guard-room page (usually started for you)")
     _site(console)
@@ -254,7 +269,7 @@ def _door(config: str, state_dir: str | None) -> Path | None:
         return None
 
 
-def _ask(arguments: argparse.Namespace, request: dict[str, object]) -> dict[str, object] | None:
+def _ask(arguments: argparse.Namespace, request: dict[str, object], timeout_s: float = 5.0) -> dict[str, object] | None:
     import asyncio
 
     from gateway.core.errors import DoorRefused
@@ -264,13 +279,18 @@ def _ask(arguments: argparse.Namespace, request: dict[str, object]) -> dict[str,
     if door is None:
         return None
     try:
-        return asyncio.run(ask(door, request))
+        return asyncio.run(ask(door, request, timeout_s))
     except DoorRefused as refused:
         sys.stderr.write(f"campus-gateway: {refused}\n")
         return None
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    if arguments.watch:
+        from gateway.runtime.status_watch import run
+
+        door = _door(arguments.config, arguments.state_dir)
+        return 1 if door is None else run(door, arguments.watch)
     answer = _ask(arguments, {"op": "status"})
     if answer is None:
         return 1

@@ -15,7 +15,7 @@ Handler = Callable[[argparse.Namespace], int]
 Ask = Callable[[argparse.Namespace, dict[str, object]], dict[str, object] | None]
 Parsers = argparse._SubParsersAction  # what argparse itself calls it is private
 
-_KINDS = ("fire", "violence", "ram", "quake", "other")
+_KINDS = ("fire", "violence", "ram", "quake", "comprehensive", "other")
 _DRILL = (
     "A drill with a list of points. It is announced to the linkage centre first and begins at its time once every recipient has signed\n"
     "for the announcement; not signed for within 10 min, it is called off. While it runs, the first alarm of each listed point is an\n"

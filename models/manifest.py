@@ -152,6 +152,24 @@ class Classes(_Table):
         return (self.person, self.vehicle) if self.vehicle else (self.person,)
 
 
+class Fuse(_Table):
+    """Boxes of cells that agree are made into one (`models.boxes.Fusion`); without this table the best one alone stays, by `nms_iou`."""
+
+    limit: float = Field(0.55, gt=0, le=1, description="a weaker box that overlaps a better one by more than this goes")
+    fades_from: float = Field(0.3, gt=0, lt=1, description="from this overlap on it loses some of its score")
+    fades: float = Field(0.3, ge=0, le=1, description="the share that it has lost at `limit`")
+    vote: float = Field(0.6, gt=0, lt=1, description="from this overlap on a box takes part in the place of the better one")
+    support: float = Field(0.12, ge=0, le=1, description="added to a score for each 1.0 by which the others' scores exceed `usual`")
+    usual: float = Field(0.67, ge=0, le=10)
+    most: float = Field(1.0, ge=0, le=10, description="of the others' scores: large things have more cells, and are no surer for it")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.fades_from >= self.limit:
+            raise ValueError("fades_from must be below limit")
+        return self
+
+
 class Thresholds(_Table):
     """Scores of different models do not compare: these belong to this one."""
 
@@ -179,6 +197,7 @@ class Manifest(_Table):
     decoder: Decoder
     classes: Classes = Field(default_factory=Classes)
     thresholds: Thresholds
+    fuse: Fuse | None = None
     providers: tuple[str, ...] = Field(("CPUExecutionProvider",), min_length=1, description="in order of preference")
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from simulators.centre.keys import BadKeyFile, make_key
 from simulators.demo_lines import event_line, summary_lines, table_lines
 from simulators.demo_parts import LOOK_EVERY_S, Part, Parts, post, run
-from simulators.demo_site import Names, Ports, example, free_ports, site_text
+from simulators.demo_site import PLAN, Names, Ports, drawing, example, free_ports, site_text
 from simulators.demo_story import CAUSES, Cause, Tally, objections, plan
 from simulators.errors import SimError
 
@@ -99,6 +99,7 @@ class Demo:
         ports = free_ports()
         site = self._folder / "site.toml"
         public = make_key(self._folder / "centre.jwk", RECIPIENT)
+        (self._folder / PLAN).write_text(drawing(), encoding="utf-8")
         site.write_text(site_text(example(), ports, self._folder / "field-line.pty", public["kid"], public["x"]), encoding="utf-8")
         self._names = Names.of(site.read_text(encoding="utf-8"))
         with _progress("broker"):

@@ -14,8 +14,9 @@ from typing import Any
 from simulators.errors import SimError
 
 EXAMPLE = "demo-school.toml"
+PLAN = "demo-plan.svg"
 _HERE = Path(__file__).resolve().parent
-EXAMPLE_PLACES = (_HERE / EXAMPLE, _HERE.parent / "deploy" / "examples" / EXAMPLE)  # in a wheel, in a checkout
+EXAMPLE_FOLDERS = (_HERE, _HERE.parent / "deploy" / "examples")  # in a wheel, in a checkout
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,19 @@ def free_ports() -> Ports:
 
 def example() -> str:
     """Text of the shipped example; SimError when it is not where it belongs."""
-    for path in EXAMPLE_PLACES:
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    raise SimError(f"{EXAMPLE} is not in {EXAMPLE_PLACES[0].parent} nor in {EXAMPLE_PLACES[1].parent}")
+    return _shipped(EXAMPLE)
+
+
+def drawing() -> str:
+    """The drawing that the example names, SVG; it belongs beside the site file."""
+    return _shipped(PLAN)
+
+
+def _shipped(name: str) -> str:
+    for folder in EXAMPLE_FOLDERS:
+        if (folder / name).is_file():
+            return (folder / name).read_text(encoding="utf-8")
+    raise SimError(f"{name} is in none of {', '.join(map(str, EXAMPLE_FOLDERS))}")
 
 
 def site_text(text: str, ports: Ports, pty: Path, kid: str, x: str) -> str:

@@ -20,6 +20,7 @@ from gateway.config.profiles import PROFILES, Profile
 from gateway.config.resolve import Resolved, resolve
 from gateway.config.resolve_calendar import resolve_calendar
 from gateway.config.resolve_duties import with_duty_cards
+from gateway.config.resolve_plan import plan_problems
 from gateway.config.settings import DOOR_NAME, ConfigRefused, Problem, Settings, beside, problem_at
 from gateway.config.site import Site
 from gateway.config.toml_lines import key_lines, key_text, line_of
@@ -46,6 +47,7 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
     further, calendar_problems = _calendar_file(file, site)
     calendar = resolve_calendar(file, site, further)
     problems += calendar_problems + calendar.problems
+    problems += plan_problems(file, site)
     resolved.warnings += calendar.warnings
     if calendar.point is not None:
         resolved.points[calendar.point.id] = calendar.point

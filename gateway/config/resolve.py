@@ -17,6 +17,7 @@ from gateway.config.profiles import Profile, signals_of
 from gateway.config.resolve_alarms import baseline, resolve_alarms, role_alarms, wire_alarms
 from gateway.config.resolve_doors import reader_points, resolve_doors
 from gateway.config.resolve_outputs import resolve_outputs
+from gateway.config.resolve_plan import resolve_plan
 from gateway.config.resolve_rules import resolve_rule_points, resolve_rules
 from gateway.config.role import Role
 from gateway.config.roles import ROLES, SYSTEM_ROLES
@@ -97,6 +98,7 @@ def resolve(site: Site, profiles: dict[str, Profile], known_profiles: frozenset[
     resolve_alarms(site, out)
     find_lacks(site, out)
     resolve_rules(site, out)
+    resolve_plan(site, out)
     if not site.uplink.recipients:
         out.warnings.append((("uplink",), "no recipients: delivery ends with the broker's word, nobody signs for an alarm"))
     return out

@@ -12,6 +12,8 @@ from gateway.config.problems import unknown
 from gateway.config.resolve_chains import resolve_escalation, resolve_whistle_points, resolve_whistles
 from gateway.config.resolve_duties import resolve_duties
 from gateway.config.resolve_gates import resolve_gates
+from gateway.config.resolve_hazards import resolve_hazards
+from gateway.config.resolve_inspections import resolve_inspections
 from gateway.config.resolve_linkage import resolve_linkage
 from gateway.config.resolve_links import miss_links, resolve_links
 from gateway.config.resolve_tests import resolve_tests
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 def resolve_rule_points(site: Site, out: Resolved) -> None:
     """Rules that say what they find through points. Call it when all other points, outputs and doors are there."""
     resolve_duties(site, out)
+    resolve_inspections(site, out)
     resolve_whistle_points(site, out)
     resolve_gates(site, out)
 
@@ -32,6 +35,7 @@ def resolve_rules(site: Site, out: Resolved) -> None:
     """Rules that act on alarms. Call it when all points have their alarms."""
     _check_together(site, out)
     resolve_tests(site, out)
+    resolve_hazards(site, out)
     resolve_whistles(site, out)
     resolve_escalation(site, out)
     resolve_links(site, out)

@@ -96,12 +96,21 @@ DUTY_ROLES = tuple(
         ("patrol", Text("门卫巡逻", "patrol"), Text("漏巡", "Round missed")),
         ("duty_room", Text("值班室", "duty room"), Text("值班查岗未应答", "Duty room does not answer")),
         ("shift", Text("交接班", "change of shift"), Text("交接班超时", "Handover overdue")),
+        ("inspection", Text("安全检查", "inspection"), Text("安全检查逾期", "Inspection overdue")),
     )
+)
+HAZARDS_ROLE = rule_role(
+    "hazards",
+    Text("隐患台账", "hazard ledger"),
+    Text("隐患整改逾期", "Hazards are overdue"),
+    alarm_class="fault",
+    event_class=EventClass.FAULT,
 )
 RULE_ROLES: dict[str, Role] = {
     **{role.name: role for role in DUTY_ROLES},
     **GATE_ROLES,
     WHISTLE_ROLE.name: WHISTLE_ROLE,
+    HAZARDS_ROLE.name: HAZARDS_ROLE,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -21,6 +22,8 @@ if TYPE_CHECKING:  # in the daemon these are `plain.Record`s with the same attri
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"  # set by systemd for LoadCredential= and its kin
 DOOR_NAME = "door.sock"
+TILE_SUFFIX = ".jpg"  # of the files in `tiles_dir`, which are named after their cameras
+MEMORY = FilePath("/dev/shm")  # no disk; open to all users, so the folder in it is checked by who uses it
 EVIDENCE_NAME = "evidence"  # folder of pictures, beside the journal and the door
 
 
@@ -88,6 +91,11 @@ class Settings:
         """Where the control socket listens."""
         return self.state_dir / DOOR_NAME
 
+    @property
+    def tiles_dir(self) -> FilePath:
+        """Where the vision process puts what the page's cameras show, while somebody looks."""
+        return tiles_dir(self.state_dir)
+
     def device(self, device_id: str) -> Device:
         """A device by its id."""
         return next(device for device in self.site.devices if device.id == device_id)
@@ -95,6 +103,12 @@ class Settings:
     def beside(self, path: str) -> FilePath:
         """A path of the site file; relative ones count from the file's own folder."""
         return beside(self.file, path)
+
+
+def tiles_dir(state_dir: FilePath) -> FilePath:
+    """A folder in memory, the same for every process that has this state folder: pictures of cameras never touch the disk."""
+    name = hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:16]
+    return MEMORY / f"campus-gateway-{name}"
 
 
 def beside(file: FilePath, path: str) -> FilePath:

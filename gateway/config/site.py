@@ -16,7 +16,11 @@ from gateway.config.profile import Strict
 from gateway.config.site_chains import Whistle
 from gateway.config.site_duties import GuardPost, Patrol
 from gateway.config.site_gates import AntiRam, Exit, Lane
+from gateway.config.site_hazards import Hazards
+from gateway.config.site_inspections import Inspection
 from gateway.config.site_linkage import Linkage, WindowName
+from gateway.config.site_plan import Plan
+from gateway.config.site_reports import Reports
 from gateway.config.site_rules import Rules
 from gateway.core.ids import ID_PATTERN
 from gateway.core.points import LEAKS_MOST_MA
@@ -532,13 +536,17 @@ class Site(Strict):
     schedules: dict[Id, Schedule] = Field(default_factory=dict, description="when cards count, by the name that the cards_file gives")
     power: Power | None = None
     console: Console | None = None
+    plan: Plan | None = None
     linkage: list[Linkage] = Field(default_factory=list)
     guard_posts: list[GuardPost] = Field(default_factory=list)
     patrols: list[Patrol] = Field(default_factory=list)
+    inspections: list[Inspection] = Field(default_factory=list, max_length=200)
     anti_ram: list[AntiRam] = Field(default_factory=list)
     lanes: list[Lane] = Field(default_factory=list)
     exits: list[Exit] = Field(default_factory=list)
     whistles: list[Whistle] = Field(default_factory=list)
+    hazards: Hazards | None = None
+    reports: Reports | None = None
     rules: Rules = Field(default_factory=lambda: Rules())
     hours: Hours = Field(default_factory=lambda: Hours())
     calendar: Calendar | None = None

@@ -19,14 +19,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, compile_path
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.console import view
 from gateway.console.accounts import AccountRefused, Accounts
 from gateway.console.book import DOWNLOADS, PAGES
-from gateway.console.pages import Archive, Download, NoArchive, NotThere, Page, Visit
+from gateway.console.pages import Archive, BadQuery, Download, NoArchive, NotThere, Page, Visit
 from gateway.console.sessions import ACT_S, Lock, Session, Sessions
 from gateway.console.words import LANGUAGES, say
 
@@ -45,6 +45,8 @@ POINTS_MOST = 200
 TEXT_MOST = 200
 LOCKINGS_TOLD = 100  # of one run
 SHELVE_MOST_S = 8 * 3600.0
+SET_RIGHT_MOST_S = 366 * 86_400.0  # what an inspection has found
+NOTED_EACH_S = 3600.0  # looking at cameras
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +128,10 @@ class Console:
                 known, status = await page.known(visit), 200
             except NotThere as missing:
                 known, status = {"missing": str(missing)}, 404
+            except BadQuery as wrong:
+                known, status = {"missing": str(wrong)}, 400
+            if status == 200 and page.noted:
+                await self._note_looking(page.noted, session, request)
             parts = view.parts(visit.picture, visit.away, visit.language, visit.role, self._zone, ("banner", *page.live))
             template = page.template if status == 200 else "missing.html"
             html = view.render(template, visit.language, page=page, pages=PAGES, parts=parts, visit=visit, csrf=session.csrf, **known)
@@ -142,6 +148,10 @@ class Console:
                 answer = await download.give(self._visit(request, session))
             except NotThere as missing:
                 raise HTTPException(404, str(missing)) from None
+            except BadQuery as wrong:
+                raise HTTPException(400, str(wrong)) from None
+            if download.noted:
+                await self._note_looking(download.noted, session, request)
             store = f"private, max-age={answer.store_s}" if answer.store_s else "no-store"
             headers = {"cache-control": store}
             if answer.name:
@@ -162,6 +172,7 @@ class Console:
             dict(request.query_params),
             dict(request.path_params),
             self._archive,
+            request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         )
 
     async def _sign_in_page(self, request: Request) -> Response:
@@ -174,7 +185,7 @@ class Console:
         if to not in LANGUAGES:
             raise HTTPException(400, f"`to` is one of {', '.join(LANGUAGES)}")
         back = request.query_params.get("back", "/")
-        if back not in {page.path for page in PAGES}:
+        if not _is_page(back):
             back = "/"
         answer = RedirectResponse(back, 303)
         answer.set_cookie(LANGUAGE_COOKIE, to, max_age=31_536_000, samesite="strict", secure=self._secure, httponly=True)
@@ -224,10 +235,16 @@ class Console:
             await self._note("locked_out", name.strip() or "-", "viewer", request)
         return right
 
-    async def _note(self, kind: str, name: str, role: str, request: Request) -> None:
+    async def _note_looking(self, what: str, session: Session, request: Request) -> None:
+        """Once an hour of a session: a picture a second must not fill the journal."""
+        if self._now() >= session.noted_s.get(what, float("-inf")) + NOTED_EACH_S:
+            session.noted_s[what] = self._now()
+            await self._note("looked", session.name, self._accounts.role_of(session.name), request, what)
+
+    async def _note(self, kind: str, name: str, role: str, request: Request, target: str = "page") -> None:
         """An audit event. A daemon that is away hears nothing of it: looking must be possible then."""
         address = request.client.host if request.client else ""
-        command = {"op": "command", "who": "console", "command": kind, "target": "page", "by": name, "role": role, "value": address}
+        command = {"op": "command", "who": "console", "command": kind, "target": target, "by": name, "role": role, "value": address}
         done, text = await self._feed.act(command)
         if not done:
             log.warning("%s of %s is not on record: %s", kind, name, text)
@@ -254,11 +271,11 @@ class Console:
         session = self._changing(request)
         body = await _body(request)
         kind, target, why = _text(body, "command", 40), _text(body, "target", 120), _text(body, "why", TEXT_MOST)
-        for_s = body.get("for_s", 0)
+        for_s, most_s = body.get("for_s", 0), SET_RIGHT_MOST_S if kind == "inspect" else SHELVE_MOST_S
         if kind not in COMMANDS:
             raise HTTPException(400, f"`command` is one of {', '.join(sorted(COMMANDS))}")
-        if isinstance(for_s, bool) or not isinstance(for_s, int | float) or not 0 <= for_s <= SHELVE_MOST_S:
-            raise HTTPException(400, f"`for_s` is a number of seconds, at most {SHELVE_MOST_S:.0f}")
+        if isinstance(for_s, bool) or not isinstance(for_s, int | float) or not 0 <= for_s <= most_s:
+            raise HTTPException(400, f"`for_s` is a number of seconds, at most {most_s:.0f}")
         role = self._accounts.role_of(session.name)
         if role == "viewer":
             raise HTTPException(403, "a viewer looks and does not act")
@@ -350,6 +367,13 @@ def _sounds(picture: Mapping[str, Any] | None) -> bool:
 def _language(request: Request) -> str:
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     return chosen if chosen in LANGUAGES else LANGUAGES[0]
+
+
+def _is_page(address: str) -> bool:
+    """An address of one of our pages, with what it asks for: nobody is sent elsewhere from here."""
+    path, _, query = address.partition("?")
+    known = any(compile_path(page.path)[0].fullmatch(path) for page in PAGES)
+    return known and path.startswith("/") and "\\" not in path and not path.startswith("//") and query.isprintable()
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -14,6 +14,28 @@ from typing import Any, Protocol
 from gateway.core.history import Minute, Told, Wanted
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """An alarm of a measured point, in its unit. natural: it counts above the point's natural leakage, which is not in `value`."""
+
+    value: float
+    zh: str
+    en: str
+    natural: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A point whose values are kept. unit: UCUM."""
+
+    point: str
+    zh: str
+    en: str
+    place: str
+    unit: str
+    limits: tuple[Limit, ...] = ()
+
+
 class Archive(Protocol):
     """What the page knows beside the daemon's picture. Each method raises NotThere with words for the person who asked."""
 
@@ -25,12 +47,24 @@ class Archive(Protocol):
         """Oldest first."""
         ...
 
+    def measured(self) -> tuple[Measured, ...]:
+        """The points that have minutes."""
+        ...
+
+    def cameras(self) -> tuple[str, ...]:
+        """Ids of all cameras."""
+        ...
+
     async def reports(self, kind: str) -> list[dict[str, Any]]:
         """All of one kind (daily, weekly, monthly, drill) that are kept, newest first: `number`, `from`, `to`, `issued_at`."""
         ...
 
     async def report(self, kind: str, number: int) -> dict[str, Any]:
         """One report as it was issued."""
+        ...
+
+    async def ledger(self, form: str) -> bytes:
+        """The whole hazard ledger as a file. form: xlsx or csv."""
         ...
 
     async def tile(self, camera: str) -> bytes:
@@ -46,6 +80,10 @@ class NotThere(Exception):
     """What was asked for is not there; the text says why."""
 
 
+class BadQuery(Exception):
+    """What the address asks for makes no sense; the text says what was expected."""
+
+
 class NoArchive:
     """Satisfies Archive where there is none."""
 
@@ -55,11 +93,20 @@ class NoArchive:
     async def minutes(self, points: frozenset[str], from_ms: int, to_ms: int) -> list[Minute]:
         return []
 
+    def measured(self) -> tuple[Measured, ...]:
+        return ()
+
+    def cameras(self) -> tuple[str, ...]:
+        return ()
+
     async def reports(self, kind: str) -> list[dict[str, Any]]:
         return []
 
     async def report(self, kind: str, number: int) -> dict[str, Any]:
         raise NotThere("no reports are kept here")
+
+    async def ledger(self, form: str) -> bytes:
+        raise NotThere("no ledger is kept here")
 
     async def tile(self, camera: str) -> bytes:
         raise NotThere("there are no cameras here")
@@ -73,6 +120,7 @@ class Visit:
     """One look at one page. query: of the address, the last value of each name. within: what the address names ({camera}, {number}).
 
     picture: the daemon's newest, None before the first. away: the daemon is silent. now_ms: UTC. zone: IANA name of the school's time.
+    here: the address, with its query.
     """
 
     picture: Mapping[str, Any] | None
@@ -85,6 +133,7 @@ class Visit:
     query: Mapping[str, str]
     within: Mapping[str, str]
     archive: Archive
+    here: str = "/"
 
 
 async def _nothing(visit: Visit) -> dict[str, Any]:
@@ -95,7 +144,8 @@ async def _nothing(visit: Visit) -> dict[str, Any]:
 class Page:
     """path: as in starlette's routes. word: key in console.words of its name in the navigation, '' where it has no place there.
 
-    live: the parts (console.view.PARTS) that the template shows. known(visit): what else its template gets. Raises NotThere.
+    live: the parts (console.view.PARTS) that the template shows. known(visit): what else its template gets. Raises NotThere, BadQuery.
+    noted: looking at it is on record, under this word, once an hour of a session.
     """
 
     path: str
@@ -103,6 +153,7 @@ class Page:
     template: str
     live: tuple[str, ...] = ()
     known: Callable[[Visit], Awaitable[dict[str, Any]]] = _nothing
+    noted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +168,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """give(visit): the file at this path. Raises NotThere."""
+    """give(visit): the file at this path. Raises NotThere, BadQuery. noted: as of Page."""
 
     path: str
     give: Callable[[Visit], Awaitable[Answer]]
+    noted: str = ""

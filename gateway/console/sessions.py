@@ -16,12 +16,16 @@ TRACKED_MOST = 1000
 
 @dataclass(slots=True)
 class Session:
-    """One browser. csrf: what each request that changes something must carry. until_s: of looking; act_until_s: of acting."""
+    """One browser. csrf: what each request that changes something must carry. until_s: of looking; act_until_s: of acting.
+
+    noted_s: what was put on record of its looking, and when last.
+    """
 
     name: str
     csrf: str
     until_s: float
     act_until_s: float
+    noted_s: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

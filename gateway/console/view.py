@@ -7,16 +7,17 @@ then the newer. A one-key alarm whose button is at rest again stays on top until
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
 
-from gateway.console import words
+from gateway.console import plan, words
 
-PARTS = ("banner", "alarms", "faults", "aside", "duties", "delivery", "points")
+PARTS: tuple[str, ...] = ("banner", "alarms", "faults", "aside", "duties", "delivery", "points", "eyes")
+PARTS += ("plan", "plan_rest", "all_points", "duty", "modes", "hazards", "inspections")
 UNTAKEN = frozenset({"unacknowledged", "returned_unacknowledged", "latched_unacknowledged"})
 ACTIVE = frozenset({"unacknowledged", "acknowledged"})
 _SEVERITY = {"Extreme": 0, "Severe": 1, "Moderate": 2, "Minor": 3}
@@ -25,6 +26,20 @@ _FOLDER = Path(__file__).parent / "templates"
 _JINJA = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+
+
+def hazard_order(hazard: Mapping[str, Any]) -> tuple[bool, str, int]:
+    """Where a hazard stands in the list; the smallest first: what is overdue, then what is due sooner."""
+    return not hazard["overdue"], hazard["due"] or "9999", hazard["number"]
+
+
+def inspection_order(inspection: Mapping[str, Any]) -> tuple[int, str]:
+    """Where an inspection stands in the list; the smallest first: what is overdue, then what is due sooner."""
+    state = inspection["state"]
+    return _INSPECTIONS.index(state) if state in _INSPECTIONS else len(_INSPECTIONS), inspection["due"] or "9999"
+
+
+_INSPECTIONS = ("overdue", "due", "not_due", "done")
 
 
 def order(alarm: Mapping[str, Any]) -> tuple[bool, int, bool, str]:
@@ -54,6 +69,13 @@ def parts(
         "faults": sorted((each for each in picture["alarms"] if each["fault"]), key=order),
         "place": lambda name: picture["places"].get(name, {"zh": name, "en": name})[language],
         "clock_time": lambda text: clock_time(text, zone),
+        "day_time": lambda text: day_time(text, zone),
+        "day_of": lambda at_ms: f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(zone)):%Y-%m-%d}",
+        "marks": lambda: plan.marks(picture, UNTAKEN),
+        "plan_height": plan.height(picture),
+        "point_name": lambda point: next((each[language] for each in picture["points"] if each["point"] == point), point),
+        "hazards": sorted(picture.get("hazards") or [], key=hazard_order),
+        "inspections": sorted(picture.get("inspections") or [], key=inspection_order),
         "untaken": UNTAKEN,
         "untaken_count": sum(alarm["state"] in UNTAKEN and not alarm["fault"] for alarm in picture["alarms"]),
         "may_act": role in ("guard", "duty_leader", "technician"),
@@ -63,7 +85,23 @@ def parts(
 
 def render(template: str, language: str, **known: Any) -> str:
     """One template in one language."""
-    tables = {"state_word": words.STATES, "step_word": words.STEPS, "mode_word": words.MODES, "first_step": words.FIRST_STEPS}
+    tables = {
+        "state_word": words.STATES,
+        "step_word": words.STEPS,
+        "clock_word": words.CLOCKS,
+        "mode_word": words.MODES,
+        "first_step": words.FIRST_STEPS,
+        "camera_word": words.CAMERAS,
+        "mark_word": words.MARKS,
+        "duty_word": words.DUTY_STATES,
+        "drill_word": words.DRILLS,
+        "hazard_word": words.HAZARD_STATES,
+        "hazard_step": words.HAZARD_STEPS,
+        "source_word": words.HAZARD_SOURCES,
+        "inspection_word": words.INSPECTION_STATES,
+        "every_word": words.EVERY,
+        "report_word": words.REPORTS,
+    }
     helpers = {name: _reader(table, language) for name, table in tables.items()}
     return _JINJA.get_template(template).render(t=lambda key: words.say(key, language), lang=language, **helpers, **known).strip()
 
@@ -72,6 +110,11 @@ def clock_time(text: str, zone: str) -> str:
     """RFC 3339 UTC -> the time of day at the school, with the day where it is not today's."""
     at = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
     return at.strftime("%m-%d %H:%M:%S")
+
+
+def day_time(text: str, zone: str) -> str:
+    """RFC 3339 UTC -> day and minute at the school."""
+    return f"{datetime.fromisoformat(text).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
 
 
 def _reader(table: dict[str, tuple[str, str]], language: str) -> Any:

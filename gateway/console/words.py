@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.core.cameras import SEES, TROUBLES
+
 LANGUAGES = ("zh", "en")
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -56,6 +58,152 @@ WORDS: dict[str, tuple[str, str]] = {
     "pages": ("页面", "Pages"),
     "now": ("当前报警", "Now"),
     "untaken": ("有未确认的报警", "Alarms that nobody has taken"),
+    "comma": ("，", ", "),
+    "plan": ("平面图", "Site plan"),
+    "as_list": ("列表显示", "As a list"),
+    "as_plan": ("平面图显示", "As a plan"),
+    "all_points": ("全部点位", "All points"),
+    "legend": ("图例", "Legend"),
+    "no_plan": ("没有设置平面图：请在站点文件中加 [plan]", "No site plan is set: add [plan] to the site file"),
+    "not_on_plan": ("未标在图上的点位", "Not on the plan"),
+    "point": ("点位", "Point"),
+    "value": ("数值", "Value"),
+    "active": ("动作", "active"),
+    "at_rest": ("静止", "at rest"),
+    "duty": ("值守与演练", "Duties and drills"),
+    "who_last": ("人员", "By"),
+    "today": ("今日", "today"),
+    "due": ("期限", "due"),
+    "overdue": ("逾期", "overdue"),
+    "check_in": ("到岗签到", "Check in"),
+    "answer": ("应答查岗", "Answer"),
+    "visited": ("已到", "Visited"),
+    "open_incidents": ("未解决的突发事件", "Open incidents"),
+    "modes": ("演练、测试与检修", "Drills, tests, maintenance"),
+    "no_modes": ("现在没有演练、测试或检修", "No drill, test or maintenance now"),
+    "announced": ("已预告", "announced"),
+    "begins": ("开始", "begins"),
+    "until": ("至", "until"),
+    "passed": ("通过", "passed"),
+    "call_off": ("取消", "Call off"),
+    "end": ("结束", "End"),
+    "walk_tests_due": ("待做的报警测试", "Walk tests that are due"),
+    "last_test": ("上次", "last"),
+    "open_shift": ("交接班", "Change of shift"),
+    "taken_from": ("交班人", "Taken over from"),
+    "shift_is_yours": ("接班人：", "Who takes over:"),
+    "note": ("备注", "Note"),
+    "start_drill": ("开始演练", "Start a drill"),
+    "start_test": ("开始报警测试", "Start a walk test"),
+    "start_maintenance": ("开始检修", "Start maintenance"),
+    "kind": ("类别", "Kind"),
+    "minutes": ("时长（分钟）", "For how many minutes"),
+    "announce": ("何时开始", "Begins"),
+    "at_once": ("送达后立即", "as soon as it is signed for"),
+    "in_1_min": ("1 分钟后", "in 1 minute"),
+    "in_5_min": ("5 分钟后", "in 5 minutes"),
+    "in_15_min": ("15 分钟后", "in 15 minutes"),
+    "points_of_drill": ("参演点位", "Points of the drill"),
+    "drill_words": (
+        "每个参演点位的第一次报警算演练；其他报警一律为真",
+        "The first alarm of each of these points is the exercise; everything else is real",
+    ),
+    "hazards": ("隐患台账", "Hazards"),
+    "ledger": ("隐患台账", "Hazard ledger"),
+    "no_hazards": ("没有未销号的隐患", "No hazard is open"),
+    "closed_ones": ("已销号", "Closed ones"),
+    "as_xlsx": ("导出 Excel", "As .xlsx"),
+    "open_hazard": ("登记隐患", "Open a hazard"),
+    "what_is_wrong": ("隐患内容", "What is wrong"),
+    "recurrences": ("复发次数", "came again"),
+    "steps": ("经过", "Steps"),
+    "assign_hazard": ("交办", "Assign"),
+    "fix_hazard": ("整改完成", "Set right"),
+    "what_was_done": ("整改措施", "What was done"),
+    "verify_hazard": ("复查", "Verify"),
+    "second_person": ("复查人不能是整改人", "Somebody else than who set it right"),
+    "is_right": ("已整改到位", "It is right now"),
+    "not_right": ("不合格，退回整改", "Not right yet, back to be set right"),
+    "needed_if_not_right": ("（退回时必填）", "(needed when it is not right)"),
+    "close_hazard": ("销号", "Close"),
+    "inspections": ("巡查排查", "Inspections"),
+    "no_inspections": ("没有设置巡查排查", "No inspections are set"),
+    "last_done": ("上次完成", "last done"),
+    "all_right": ("未发现问题", "All right"),
+    "problem_found": ("发现问题", "A problem"),
+    "note_inspection": ("登记检查结果", "Note an inspection"),
+    "tick_what_is_wrong": ("有问题的项目请打勾", "Tick what is not right"),
+    "result": ("结果", "Result"),
+    "needed_for_problem": ("（发现问题时必填）", "(needed for a problem)"),
+    "for_the_ledger": ("发现问题时登入隐患台账", "A problem goes into the hazard ledger"),
+    "days_to_fix": ("整改期限（天）", "Days to set it right"),
+    "reports": ("报表", "Reports"),
+    "number": ("编号", "No."),
+    "open_ones": ("未销号", "Not closed"),
+    "by_itself": ("网关自动", "the gateway"),
+    "issued": ("签发", "issued"),
+    "as_json": ("下载 JSON", "As JSON"),
+    "nothing_happened": ("零报告：无事发生", "Zero report: nothing happened"),
+    "rows_more": ("另有未列出：", "More that are not listed:"),
+    "fingerprint": ("SHA-256 摘要", "SHA-256 digest"),
+    "signature": ("数字签名", "Signature"),
+    # history, incidents, trends, cameras
+    "history": ("历史记录", "History"),
+    "incidents": ("事件", "Incidents"),
+    "incident": ("所属事件", "incident"),
+    "trends": ("趋势", "Trends"),
+    "cameras": ("摄像机", "Cameras"),
+    "search": ("查询", "Search"),
+    "search_words": ("文字（内容、人员、编号）", "Words (text, person, id)"),
+    "all": ("全部", "all"),
+    "clear": ("清除条件", "Clear"),
+    "place": ("位置", "Place"),
+    "role": ("点位类型", "Kind of point"),
+    "class": ("类别", "Class"),
+    "from": ("起始日", "From"),
+    "to": ("截止日", "To"),
+    "time": ("时间", "Time"),
+    "what": ("内容", "What"),
+    "state": ("状态", "State"),
+    "person": ("人员", "Who"),
+    "proof": ("送达情况", "Received by"),
+    "not_received": ("待送达", "owed"),
+    "nothing_found": ("没有符合条件的记录", "Nothing was found"),
+    "newest": ("回到最新", "Newest"),
+    "older": ("更早的记录", "Older"),
+    "as_csv": ("下载 CSV", "Download CSV"),
+    "newest_of": ("最多 {most} 条", "at most {most} rows"),
+    "bad_id": ("{name} 应为站点文件中的编号", "`{name}` is an id of the site file"),
+    "bad_class": ("class 应为以下之一：{names}", "`class` is one of {names}"),
+    "bad_row": ("before 应为记录序号", "`before` is the number of a row"),
+    "bad_text": ("文字最多 {most} 个字符", "the words have at most {most} characters"),
+    "bad_day": ("日期应写成 2026-11-22", "a day is written 2026-11-22"),
+    "bad_span": ("span 应为以下之一：{names}", "`span` is one of {names}"),
+    "bad_point": ("没有名为 {name} 的测量点", "there is no measured point {name}"),
+    "bad_points": ("一次最多 {most} 个测量点", "at most {most} points at a time"),
+    "exercise": ("演练或测试", "drill or test"),
+    "still_open": ("未解决", "not resolved"),
+    "not_yet": ("尚未", "not yet"),
+    "no_incidents": ("没有事件", "No incidents"),
+    "no_incident": ("没有这个事件，或记录已到期清除", "There is no such incident, or its events were removed by age"),
+    "timeline": ("事件经过", "Timeline"),
+    "measured": ("测量点", "Measured points"),
+    "none_measured": ("没有测量点", "Nothing is measured here"),
+    "span": ("时间范围", "Span"),
+    "show": ("显示", "Show"),
+    "late_minutes": ("最近十分钟内的数据稍后出现", "the last ten minutes come later"),
+    "figures": ("数值", "figures"),
+    "limits": ("报警限值", "Limits"),
+    "above_natural": ("（高于自然漏电）", "(above natural leakage)"),
+    "read_minutes": ("有数据的分钟数", "minutes read"),
+    "no_cameras": ("没有摄像机", "There are no cameras"),
+    "no_picture": ("无画面", "No picture"),
+    "last_picture": ("最后画面", "last one at"),
+    "waiting_picture": ("正在取画面……", "waiting for a picture …"),
+    "tiles_told": (
+        "画面仅在本页显示，不保存；隐私区域为黑色。查看摄像机会记入审计。",
+        "Pictures are shown on this page only and not kept; private areas are black. Looking at cameras is on record.",
+    ),
 }
 
 STATES: dict[str, tuple[str, str]] = {
@@ -77,10 +225,127 @@ STEPS: dict[str, tuple[str, str]] = {
     "unusable": ("中心无法识别", "centre cannot use it"),
 }
 
+CLOCKS: dict[str, tuple[str, str]] = {
+    "synchronised": ("已同步", "synchronised"),
+    "holdover": ("守时", "holdover"),
+    "unknown": ("不可信", "not known"),
+}
+
 MODES: dict[str, tuple[str, str]] = {
     "drill": ("演练中", "DRILL"),
     "test": ("报警测试中", "WALK TEST"),
     "maintenance": ("检修中", "MAINTENANCE"),
+}
+
+MARKS: dict[str, tuple[str, str]] = {
+    "alarm": ("报警，未确认", "alarm, not acknowledged"),
+    "rehearsed": ("演练、测试或检修中的报警", "alarm of a drill, test or maintenance"),
+    "taken": ("报警，已确认", "alarm, acknowledged"),
+    "fault": ("故障或未知", "fault or not known"),
+    "aside": ("搁置或停用", "set aside"),
+    "mode": ("演练、测试或检修中", "in a drill, test or maintenance"),
+    "normal": ("正常", "normal"),
+}
+
+DUTY_STATES: dict[str, tuple[str, str]] = {
+    "not due": ("未到时间", "not due"),
+    "awaited": ("等待到岗", "awaited"),
+    "missing": ("缺岗", "nobody there"),
+    "on post": ("在岗", "on post"),
+    "open": ("进行中", "under way"),
+    "due": ("应完成", "due"),
+    "done": ("已完成", "done"),
+    "missed": ("漏巡", "missed"),
+    "not asked": ("未查岗", "not asked"),
+    "asked": ("查岗中，请应答", "asked: answer now"),
+    "unanswered": ("查岗未应答", "not answered"),
+    "on duty": ("在班", "on duty"),
+    "overdue": ("逾期", "overdue"),
+    "not_due": ("未到时间", "not due"),
+    "unknown": ("未知", "unknown"),
+}
+
+DRILLS: dict[str, tuple[str, str]] = {
+    "fire": ("消防应急演练", "fire drill"),
+    "violence": ("防暴演练", "drill against violence"),
+    "ram": ("防冲撞演练", "anti-ram drill"),
+    "quake": ("防震演练", "earthquake drill"),
+    "other": ("其他应急演练", "other drill"),
+}
+
+HAZARD_STATES: dict[str, tuple[str, str]] = {
+    "open": ("待交办", "open"),
+    "assigned": ("整改中", "assigned"),
+    "fixed": ("待复查", "to be verified"),
+    "verified": ("待销号", "to be closed"),
+    "closed": ("已销号", "closed"),
+}
+
+HAZARD_STEPS: dict[str, tuple[str, str]] = {
+    "opened": ("登记", "opened"),
+    "assigned": ("交办", "assigned"),
+    "fixed": ("整改完成", "set right"),
+    "rejected": ("复查不合格，退回整改", "not right, back to be set right"),
+    "verified": ("复查合格", "verified"),
+    "closed": ("销号", "closed"),
+    "reopened": ("复发", "came again"),
+}
+
+HAZARD_SOURCES: dict[str, tuple[str, str]] = {
+    "fault": ("故障自动登记", "from a fault"),
+    "person": ("人工登记", "by a person"),
+    "inspection": ("巡查发现", "from an inspection"),
+    "commission": ("验收发现", "from the first visit"),
+}
+
+INSPECTION_STATES: dict[str, tuple[str, str]] = {
+    "done": ("已完成", "done"),
+    "due": ("待检查", "due"),
+    "overdue": ("逾期", "overdue"),
+    "not_due": ("未到时间", "not due"),
+}
+
+EVERY: dict[str, tuple[str, str]] = {
+    "day": ("每日", "daily"),
+    "week": ("每周", "weekly"),
+    "month": ("每月", "monthly"),
+    "term": ("每学期", "each term"),
+}
+
+REPORTS: dict[str, tuple[str, str]] = {
+    "daily": ("日报", "Daily report"),
+    "weekly": ("周报", "Weekly report"),
+    "monthly": ("月研判", "Monthly risk analysis"),
+    "drill": ("演练报告", "Drill report"),
+}
+
+# Figures and columns of a drill's report.
+DRILL_REPORT: dict[str, tuple[str, str]] = {
+    "drill": ("演练结果", "What the drill has shown"),
+    "listed": ("参演点位", "points listed"),
+    "pressed": ("已触发", "pressed"),
+    "received": ("中心已收", "received by the centre"),
+    "acknowledged": ("已确认", "acknowledged"),
+    "real": ("期间实际报警", "real alarms meanwhile"),
+    "slowest_received_s": ("最长送达用时", "slowest receipt"),
+    "slowest_acknowledged_s": ("最长确认用时", "slowest acknowledgement"),
+    "lasted_s": ("演练历时", "lasted"),
+    "persons": ("参与人员", "persons"),
+    "ended": ("结束方式", "ended"),
+    "exercised": ("各点位响应用时", "each point's times"),
+    "not_pressed": ("未触发的点位", "points that nobody pressed"),
+    "point": ("点位", "point"),
+    "pressed_at": ("触发时间", "pressed at"),
+    "after_s": ("演练开始后", "after the begin"),
+    "broker_s": ("送达服务器", "broker has it"),
+    "received_s": ("中心收到", "received"),
+    "acknowledged_s": ("确认用时", "acknowledged"),
+    "acknowledged_by": ("确认人", "by"),
+    "reset_s": ("复位用时", "reset"),
+}
+
+DRILL_ENDS: dict[str, tuple[str, str]] = {
+    "its time is over": ("时间到，自动结束", "its time is over"),
 }
 
 # What a guard does first, by class of alarm; the school's own plan goes before it. Terms: GB/T 29315, GA 1406 and the duties of standards.
@@ -105,6 +370,9 @@ FIRST_STEPS: dict[str, tuple[str, str]] = {
     "tamper": ("派人查看设备是否被破坏，通知技术人员", "See whether the device was damaged, call the technician"),
     "fault": ("通知技术人员", "Call the technician"),
 }
+
+
+CAMERAS = {SEES: ("正常", "sees"), **TROUBLES}
 
 
 def say(key: str, language: str) -> str:

@@ -85,7 +85,7 @@ def _topics(all_kinds: tuple[Kind, ...]) -> tuple[Topic, ...]:
         ),
         Topic("heartbeat", f"{root}/heartbeat", "send", 1, False, "How far delivery has come.", plain("heartbeat", "I am there.")),
         Topic("telemetry", f"{root}/telemetry", "send", 0, False, "Measured values; expires.", plain("telemetry", "Values.")),
-        Topic("report", f"{root}/report/{{period}}", "send", 1, True, "Reports.", plain("report", "A report."), reserved=True),
+        Topic("report", f"{root}/report/{{period}}", "send", 1, True, "The newest report of each kind.", plain("report", "A report.")),
         Topic(
             "evidence", f"{root}/evidence/{{event}}/{{number}}", "send", 1, False, "Pictures of alarms, where the site allows it.", evidence
         ),

@@ -43,6 +43,7 @@ from gateway.contract.schema import (
     record,
     text,
 )
+from gateway.core.hazards import HAZARD_STATES, HAZARD_STEPS, SOURCES
 
 ALARMING = ("alarm", "fault", "duty")  # classes of events whose alarms have states
 ONE_ALARM = text("`point/alarm`", r"[a-z0-9-]+/[a-z0-9_-]+")
@@ -292,8 +293,66 @@ def _duties() -> tuple[Kind, ...]:
         duty("round", "A patrol round is complete.", ("round_done",), tour),
         duty("missed", "A patrol round was missed.", ("round_missed",), tour | {"missing": array(text())}, {"reason": text()}),
         duty("shift", "Shift handover (交接班).", ("shift_opened",), shift, {"late_s": SECONDS}),
+        *_inspections(base),
+        _hazard(base),
         *_whistles(),
     )
+
+
+def _inspections(base: dict[str, Schema]) -> tuple[Kind, ...]:
+    """日排查、周巡查、月报告."""
+    done = {
+        "by": PERSON,
+        "result": one_of(("ok", "problem")),
+        "wrong": array(text(), "ids of the items that are not right"),
+        "every": one_of(("day", "week", "month", "term")),
+        "late": {"type": "boolean"},
+    }
+    found = {
+        "note": text("what the person found"),
+        "responsible": text("who puts a problem right"),
+        "set_right_by": text("date, on the school's own wall", r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+        "drill": known(("tabletop",), "it is counted as this drill"),
+    }
+    late = {"responsible": text("who was to do it"), "reason": text()}
+    return (
+        Kind("data-inspection-done", "An inspection was done.", ("duty",), ("campus.inspection.done",), _data(base | done, found)),
+        Kind(
+            "data-inspection-overdue",
+            "An inspection was not done by its time.",
+            ("duty",),
+            ("campus.inspection.overdue",),
+            _data(base | {"due": TIME}, late),
+        ),
+    )
+
+
+def _hazard(base: dict[str, Schema]) -> Kind:
+    """隐患台账. Each event is one entry of the ledger."""
+    day = text("date, on the school's own wall", r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+    entry = {
+        "hazard": text("id", "hz-[0-9]+"),
+        "number": number("of the hazard", 1, whole=True),
+        "state": one_of(HAZARD_STATES, "after this step"),
+        "source": known(SOURCES, "who or what found it"),
+        "alarm": text("`point/alarm` of the fault that it stands for, or empty"),
+        "zh": text("what is wrong"),
+        "en": text("the same in English, as far as it is known"),
+        "responsible": described(PERSON, "who sets it right"),
+        "due": described(day, "by when"),
+        "overdue": {"type": "boolean", "description": "it was not set right although its day was over"},
+        "opened_at": TIME,
+        "recurrences": number("how often it came again", 0, whole=True),
+        "step": one_of(HAZARD_STEPS),
+        "at": TIME,
+        "by": PERSON,
+        "why": text("what that person says of it"),
+        "entry": number("of the ledger, over all hazards", 1, whole=True),
+        "previous_entry": {**SHA256, "description": "of the canonical form of the data of the entry before; zeros for the first"},
+    }
+    rejected = {"type": "boolean", "description": "a second person has looked and it is not right"}
+    types = tuple(f"campus.hazard.{step}" for step in HAZARD_STEPS)
+    return Kind("data-hazard", "A hazard takes one step.", ("duty",), types, _data(base | entry, {"rejected": rejected}))
 
 
 def _whistles() -> tuple[Kind, ...]:
@@ -522,9 +581,15 @@ def _log(words: Words) -> tuple[Kind, ...]:
     key = {"kid": text("of the new key"), "x": text("its public part"), "text": BOTH}
     issued = {
         "number": number("", 1, whole=True),
-        "sha256": SHA256,
+        "sha256": described(SHA256, "of the report as it is sent on `report/`, signature included"),
         "report": one_of(("daily", "weekly", "monthly", "drill")),
         "text": BOTH,
+    }
+    span = {
+        "from": TIME,
+        "to": TIME,
+        "late": {"type": "boolean", "description": "issued more than 15 min after its time"},
+        "nothing_happened": {"type": "boolean", "description": "a zero report"},
     }
     return (
         Kind(
@@ -558,5 +623,5 @@ def _log(words: Words) -> tuple[Kind, ...]:
             ("campus.key.announced",),
             _data(key),
         ),
-        Kind("data-report-issued", "A report was made.", ("duty",), ("campus.report.issued",), _data({}, issued), reserved=True),
+        Kind("data-report-issued", "A report was issued.", ("duty",), ("campus.report.issued",), _data(issued, span)),
     )

@@ -85,7 +85,7 @@ def schemas(words: Words) -> dict[str, Schema]:
         "centre-state": record(
             {"online": {"type": "boolean"}, "by": RECIPIENT, "at": TIME}, about="Whether the centre's application is there."
         ),
-        "report": _signed({"number": number("counts up", 1, whole=True)}, about="A report; its form comes with the version that sends it."),
+        "report": _report(),
     }
 
 
@@ -228,6 +228,39 @@ def _command_result(words: Words) -> Schema:
         "text": text("for people"),
     }
     return _signed(needed, about="What became of a command: accepted or refused, then done or failed.")
+
+
+def _report() -> Schema:
+    """Sections name their figures and columns themselves, so that a reader can show those that a later version adds."""
+    named = {"zh": text(), "en": text()}
+    kind = known(("count", "s", "share", "number", "text", "time"), "what a value is: seconds, a share of 1, RFC 3339")
+    cell: Schema = {"type": ["number", "string", "object", "null"], "description": "null: nothing can be said; an object has zh and en"}
+    figure = record({**named, "figure": text(), "kind": kind, "value": cell})
+    column = record({**named, "column": text(), "kind": kind})
+    left_out = number("rows that were left out", 0, whole=True)
+    table = record({**named, "table": text(), "columns": array(column), "rows": array(mapping(cell, "column -> value")), "more": left_out})
+    part = record({**named, "figures": array(figure), "tables": array(table)})
+    needed = {
+        "report": one_of(REPORTS),
+        "number": number("counts up by one, for each kind; never used twice", 1, whole=True),
+        "from": TIME,
+        "to": TIME,
+        "zone": text("IANA name of the school's time"),
+        "issued_at": TIME,
+        "late": {"type": "boolean", "description": "issued more than 15 min after its time"},
+        "clockquality": CLOCK,
+        "site": record({"id": text(pattern=ID), "gateway": text(pattern=ID), **named, "by": text("who answers for it")}),
+        "nothing_happened": {"type": "boolean", "description": "a zero report (零报告)"},
+        "summary": BOTH,
+    }
+    further = {
+        "order": array(text(), "names of the sections as people read them"),
+        "sections": mapping(part, "of a daily, weekly or monthly report", "[a-z_]+"),
+        "compared_with": record({"from": TIME, "to": TIME}, about="the period before, of a weekly or monthly report"),
+        "event": {**EVENT_ID, "description": "of a drill: the event that ended it"},
+        "drill": free("data of that event"),
+    }
+    return _signed(needed, further, "A report, signed; retained. Announced by an event of type campus.report.issued with its sha-256.")
 
 
 def _receipt() -> Schema:

@@ -47,3 +47,6 @@ class Topics:
 
     def evidence(self, event_id: str, number: int) -> str:
         return f"{self.root}/evidence/{event_id}/{number}"
+
+    def report(self, kind: str) -> str:
+        return f"{self.root}/report/{kind}"

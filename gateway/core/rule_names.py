@@ -52,8 +52,17 @@ RULES: dict[str, RuleName] = {
     "patrol": _rule("门卫巡逻", "每天不少于五次巡逻", "at least five rounds a day", "[[patrols]]"),
     "duty-room": _rule("24小时值班值守", "不定时查岗", "the duty room answers at random times", "[rules.duty_room]"),
     "shift": _rule("交接班", "按时交接，未了事项写入记录", "a shift takes over in time, with what stands open", "[rules.shifts]"),
+    "inspection": _rule(
+        "日排查、周巡查、月报告",
+        "按日、周、月、学期检查，逾期提醒，发现问题记入台账",
+        "looked at each day, week, month or term",
+        "[[inspections]]",
+    ),
     "escalation": _rule("领导带班值班", "无人确认则逐级上报", "an alarm that nobody takes goes up", "[rules.escalation]", on=True),
     "whistle": _rule("学校吹哨、部门报到", "召集各部门并逐一签到", "calls the departments, each of which reports in", "[[whistles]]"),
+    "hazards": _rule(
+        "隐患台账、销号", "故障超时自动登记，二人复查后销号", "opens what stands too long, closes what a second person saw", "[hazards]"
+    ),
     "incident": _rule(
         "早发现、早报告、早控制、早解决", "相关报警归为一个事件", "related alarms are one incident", "[rules.incidents]", on=True
     ),

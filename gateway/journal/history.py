@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ _RECEIVED = 1
 class JournalHistory:
     """Satisfies core.history.Past. Files that were set aside are read behind the present one."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self._state_dir = state_dir
+    def __init__(self, state_dir: Path, enough: Callable[[], bool] = lambda: False) -> None:
+        """enough(): asked with each page of rows; True ends the walk by JournalUnreadable."""
+        self._state_dir, self._enough = state_dir, enough
 
     def events(self, wanted: Wanted) -> Iterator[Told]:
         """Newest first. Raises JournalUnreadable."""
@@ -37,7 +38,7 @@ class JournalHistory:
         files = journal_files(self._state_dir)
         for path in reversed(files):
             with _reading(path) as db:
-                for told in _events(db, wanted):
+                for told in _events(db, wanted, self._enough):
                     if told.row not in seen:  # an event of a file set aside may also have been carried into the next one
                         if len(files) > 1:
                             seen.add(told.row)
@@ -60,12 +61,14 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise JournalUnreadable(f"{path.name}: {error}") from error
 
 
-def _events(db: sqlite3.Connection, wanted: Wanted) -> Iterator[Told]:
+def _events(db: sqlite3.Connection, wanted: Wanted, enough: Callable[[], bool]) -> Iterator[Told]:
     below = _first_row_after(db, wanted.to_ms)
     if wanted.before_row:
         below = min(below, wanted.before_row)
     older = 0
     while True:
+        if enough():
+            raise JournalUnreadable("查询时间过长，请缩小时间范围 (this takes too long: ask for a shorter time)")
         page = db.execute(f"SELECT {_EVENT} FROM event WHERE row < ? ORDER BY row DESC LIMIT {PAGE}", (below,)).fetchall()
         for row in page:
             older = older + 1 if row[7] < wanted.from_ms else 0

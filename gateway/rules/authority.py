@@ -32,12 +32,20 @@ MAY: dict[str, frozenset[str]] = {
     "patrol": ON_SITE,
     "answer": ON_SITE,
     "open_shift": _ALL,
+    "inspect": ON_SITE,
     "whistle": _LEADING,
     "report_in": _ALL,
     "end_whistle": _LEADING,
+    "open_hazard": ON_SITE,
+    "assign_hazard": _LEADING - {CENTRE},
+    "fix_hazard": ON_SITE,
+    "verify_hazard": ON_SITE,
+    "close_hazard": _LEADING - {CENTRE},
     "sign_in": ON_SITE | {VIEWER},
     "sign_out": ON_SITE | {VIEWER},
     "locked_out": ON_SITE | {VIEWER},
+    "looked": ON_SITE | {VIEWER},
+    "commission": frozenset({TECHNICIAN}),
     "start_drill": _LEADING,
     "end_drill": _LEADING,
     "start_test": _LEADING,
@@ -45,7 +53,7 @@ MAY: dict[str, frozenset[str]] = {
     "start_maintenance": frozenset({TECHNICIAN}),
     "end_maintenance": _LEADING,
 }
-NOTED = frozenset({"sign_in", "sign_out", "locked_out"})  # nothing follows from these but their audit event
+NOTED = frozenset({"sign_in", "sign_out", "locked_out", "looked", "commission"})  # nothing follows from these but their audit event
 # EN 50131-1: restoring a tamper needs a higher access level than taking an alarm; so does hiding one
 TECHNICIANS_CLASSES = frozenset({"tamper", "fault"})
 TECHNICIANS_ACTS = frozenset({"reset", "shelve"})

@@ -21,6 +21,7 @@ DRILL_KINDS = {
     "violence": Text("防暴演练", "drill against violence"),
     "ram": Text("防冲撞演练", "anti-ram drill"),
     "quake": Text("防震演练", "earthquake drill"),
+    "comprehensive": Text("综合应急演练", "comprehensive drill"),
     "other": Text("应急演练", "drill"),
 }
 MODE_NAMES = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.core.commands import Command
+from gateway.core.hazards import Found
 from gateway.core.linkage import Moved, Said
 from gateway.core.outputs import Asked
 from gateway.core.points import Text
@@ -20,7 +21,7 @@ from gateway.core.reading import Now, Quality, Reading, Value
 from gateway.core.school_days import Window
 from gateway.rules.calendar import SchoolCalendar
 
-What = Reading | Moved | Command | None
+What = Reading | Moved | Command | Found | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class View:
     window: of the school day; NONE while the clock is unknown. mode(point): normal, drill, test or maintenance. incident(`point/alarm`):
     id of the open one that the alarm belongs to, or ''. new_id(): the id of an event that is still to be said.
     held_by(output): ids of the linkages that hold it. is_away(output): its device does not answer.
-    standing(): what stands open, for who takes over a shift.
+    standing(): what stands open, for who takes over a shift. since_ms(`point/alarm`): when it was activated last, UTC, 0 if never.
     """
 
     now: Now
@@ -44,6 +45,7 @@ class View:
     held_by: Callable[[str], frozenset[str]] = lambda output: frozenset()
     is_away: Callable[[str], bool] = lambda output: False
     standing: Callable[[], dict[str, object]] = dict
+    since_ms: Callable[[str], int] = lambda key: 0
 
     @property
     def knows_the_time(self) -> bool:
@@ -68,7 +70,7 @@ class View:
 class Step:
     """What follows. readings: of the rule's own points, in order. said: events. asks: outputs. snapshots: cameras. moves: what it
     does to alarms of others, for linkage. wake_s: when to look again. reply, refused: the answer to a command. keep: the state must
-    be in the journal before anything else happens.
+    be in the journal before anything else happens. hazards: for the ledger, if the site keeps one.
     """
 
     state: Any
@@ -81,6 +83,7 @@ class Step:
     reply: str = ""
     refused: str = ""
     keep: bool = False
+    hazards: list[Found] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Why:
 class Rule(Protocol):
     """One rule of one site. points, alarms: what it is stepped for when that changes or moves; commands: kinds it answers to.
 
+    own_targets: the target of these commands names something that only the rule knows; else it names the rule.
     name: of the kind of rule, as in docs/rules.md (`one-key`, `guard-post`).
     """
 
@@ -107,6 +111,8 @@ class Rule(Protocol):
     def alarms(self) -> frozenset[str]: ...
     @property
     def commands(self) -> frozenset[str]: ...
+    @property
+    def own_targets(self) -> bool: ...
 
     def begin(self, row: dict[str, Any] | None) -> Any:
         """The state at start; row: what the journal kept of it. Raises KeyError, ValueError or TypeError for a damaged row.
@@ -149,3 +155,8 @@ class OfSpec:
     def commands(self) -> frozenset[str]:
         """The commands that it takes."""
         return frozenset()
+
+    @property
+    def own_targets(self) -> bool:
+        """True where the target of a command names something that only the rule knows; else it names the rule."""
+        return False

@@ -26,6 +26,7 @@ from gateway.config.settings import ConfigRefused, Settings
 from gateway.console.accounts import Accounts
 from gateway.console.app import Console
 from gateway.core.errors import DoorRefused
+from gateway.runtime.console_archive import DiskArchive
 from gateway.runtime.door import ask
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ class _Server(uvicorn.Server):
 async def _serve(settings: Settings, console: ConsoleSettings) -> int:
     feed = DoorFeed(settings.door_path)
     secure = bool(console.cert_file)
-    app = Console(feed, accounts_of(settings), settings.site.site.timezone, hosts_of(console), secure=secure).app()
+    archive = DiskArchive(settings, lambda cameras: ask(settings.door_path, {"op": "tiles", "cameras": cameras}))
+    zone, hosts = settings.site.site.timezone, hosts_of(console)
+    app = Console(feed, accounts_of(settings), zone, hosts, secure=secure, archive=archive).app()
     config = uvicorn.Config(
         app, host=console.host, port=console.port, log_config=None, access_log=False, server_header=False, lifespan="off",
         proxy_headers=False, timeout_graceful_shutdown=1,
@@ -142,6 +145,7 @@ async def _serve(settings: Settings, console: ConsoleSettings) -> int:
             await server.serve()
         finally:
             watch.cancel()
+            archive.close()
     return 0
 
 

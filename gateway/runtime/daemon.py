@@ -38,7 +38,9 @@ from gateway.runtime.decide_house import COMMANDS_MARK
 from gateway.runtime.door import Door
 from gateway.runtime.evidence import Evidence
 from gateway.runtime.field import Field
+from gateway.runtime.hazards import hazards
 from gateway.runtime.houses import calendar_of, house_of
+from gateway.runtime.inspections import inspections
 from gateway.runtime.journal_care import OUTRUN, JournalWords, care_of, recall, trouble_at_start
 from gateway.runtime.key_change import Announcer
 from gateway.runtime.keys import card_hasher, client_id, load_signer, lock
@@ -54,6 +56,7 @@ from gateway.uplink.uplink import SUPERVISION, Outside, Uplink
 
 if TYPE_CHECKING:
     from gateway.config.site import Path
+    from gateway.runtime.reports import Reports
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +108,8 @@ class Daemon:
             self.clock,
             lambda store, at_ms: open_store(settings.state_dir, self.origin, self.signer, entitled, opened, at_ms, store),
         )
-        self.house.restore(self.store.latches())
+        latches = self.store.latches()
+        self.house.restore(latches)
         self.board = Board(settings, self.house, self.signer, self.clock, self.boot_id)
         self.trends = Trends()
         self.board.newest = (self.store.epoch, self.store.sequence)
@@ -186,6 +190,8 @@ class Daemon:
                 "drills": lambda: telling.drills(self),
                 "walk_tests": lambda: telling.tests(self),
                 "whistles": self._whistles,
+                "inspections": lambda: inspections(self.house, self.clock.now()),
+                "hazards": lambda: hazards(self.house, self.clock.now()),
             },
             self.field.read,
         )
@@ -200,6 +206,12 @@ class Daemon:
         if self._eyes:
             self.door.give_key = self.evidence.give_key
         self.evidence.send = self.uplink.send_picture
+        self.reports: Reports | None = None
+        if settings.site.reports is not None:
+            from gateway.runtime.report_facts import reports_of
+
+            self.reports = reports_of(self, latches)
+            self.door.report = self._preview
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -257,6 +269,8 @@ class Daemon:
             supervise("evidence", self.evidence.run)
         if self._spawn_console:
             supervise("console", self._keep_console)
+        if self.reports is not None:
+            supervise("reports", self.reports.run)
         telling.fill(self.exporter, self)
         self._start_metrics()
         supervise("watchdog", Watchdog(self.field.lines, self.writer).run)
@@ -315,7 +329,10 @@ class Daemon:
 
     def _committed(self, done: list[tuple[Batch, list[Sealed]]]) -> None:
         self.conveyor.committed(done)
-        self.showing.committed([event for _, events in done for event in events])
+        sealed = [event for _, events in done for event in events]
+        self.showing.committed(sealed)
+        if self.reports is not None:
+            self.reports.committed(sealed)
         if not self._journal_stays and self._journal_fault and not self.writer.trouble:
             self._journal_fault = False
             self.fault("gw-journal", False, "")
@@ -338,6 +355,14 @@ class Daemon:
         except ValueError as error:
             raise DoorRefused(str(error)) from None
         return await asyncio.to_thread(explain.explain, explain.twin(self.house), explain.twin(self.house), asking, self.clock.now())
+
+    async def _preview(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The report of a period that is not over."""
+        assert self.reports is not None
+        try:
+            return await self.reports.preview(str(request.get("kind")))
+        except GatewayError as error:
+            raise DoorRefused(str(error)) from None
 
     def _told(self, drafts: list[Draft]) -> None:
         self.remote.told(drafts)

@@ -341,6 +341,11 @@ class Turn:
         alarm = self.decision.alarms.get(key) or self.house.alarms.get(key)
         return "" if alarm is None else alarm.incident
 
+    def since_ms(self, key: str) -> int:
+        """When an alarm was activated last, UTC; 0 if never."""
+        alarm = self.decision.alarms.get(key) or self.house.alarms.get(key)
+        return 0 if alarm is None else alarm.since_ms
+
     def alarm_mode(self, key: str) -> str:
         """The mode in which an alarm that stands began."""
         alarm = self.decision.alarms.get(key) or self.house.alarms.get(key)

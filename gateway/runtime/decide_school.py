@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.commands import Command, Delivered, Tick
+from gateway.core.hazards import LEDGER
 from gateway.core.linkage import Moved, Said
 from gateway.core.outputs import Asked
 from gateway.core.points import Draft, EventClass, Priority
@@ -121,7 +122,7 @@ def _take_snapshot(turn: Turn, asked: Command) -> str:
 def _ask_rule(turn: Turn, asked: Command, tell: Tell) -> str | None:
     """Give a command to the rule that it names, or to the one that knows its kind."""
     rules = [rule for rule in turn.house.school.rules.values() if asked.kind in rule.commands]
-    meant = [rule for rule in rules if asked.target in ("", rule.id)]
+    meant = [rule for rule in rules if rule.own_targets or asked.target in ("", rule.id)]
     if not rules:
         return None
     if not meant:
@@ -147,6 +148,7 @@ def view(turn: Turn) -> View:
         lambda output: frozenset(rule.id for rule in turn.house.school.by_output.get(output, ()) if _holds(turn, rule, output)),
         lambda output: _is_away(turn, output),
         standing=lambda: decide_standing.standing(turn),
+        since_ms=turn.since_ms,
     )
 
 
@@ -205,7 +207,16 @@ def _step(turn: Turn, rule: Rule, what: What, tell: Tell) -> Step:
         tell(reading)
     for asked in out.asks:
         _ask(turn, asked, tell)
+    _found(turn, out, tell)
     return out
+
+
+def _found(turn: Turn, out: Step, tell: Tell) -> None:
+    """What a rule has found goes into the ledger, where the site keeps one."""
+    ledger = next((rule for rule in turn.house.school.rules.values() if rule.name == LEDGER), None) if out.hazards else None
+    if ledger is not None:
+        for found in out.hazards:
+            _step(turn, ledger, found, tell)
 
 
 def _state(turn: Turn, rule: Rule) -> Any:

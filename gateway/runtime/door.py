@@ -40,6 +40,7 @@ FIGURES = ("frame_age_s", "judged", "inferences", "looking_s", "analysed_fps")
 READS = frozenset({1, 2, 3, 4})
 READ_BYTES = 5
 READ_TIMEOUT_MOST_MS = 10_000
+LOOKED_S = 5.0  # a page that shows cameras says so again before this is over
 AHEAD_S = 0.1  # both processes read the same monotonic clock
 
 
@@ -80,9 +81,11 @@ class Door:
         self._submit = submit
         self.explain: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]] = _nothing_to_explain
         self.watch: Callable[[asyncio.StreamWriter, Callable[[], bool]], Awaitable[None]] = _nothing_to_watch
+        self.report: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]] = _no_reports
         self._visitors: set[asyncio.StreamWriter] = set()
         self.vision = VisionWord()
         self.wanted: Callable[[], list[dict[str, Any]]] = list
+        self._tiles: dict[str, float] = {}  # camera -> until when somebody looks, monotonic
         self.photographed: Callable[[Photographed], None] = lambda found: None
         self.give_key: Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]] = _no_evidence
 
@@ -127,6 +130,8 @@ class Door:
                 return {"ok": True, "explain": await self.explain(request)}
             if request.get("op") == "evidence_key":
                 return await self.give_key(request, _user(uid))
+            if request.get("op") == "report":
+                return {"ok": True, "report": await self.report(request)}
             return await self._read(request) if request.get("op") == "read" else self._handle(request, uid)
         except DoorRefused as refused:
             return {"ok": False, "error": str(refused)}
@@ -140,6 +145,9 @@ class Door:
             self._note_vision({"who": "vision"})
             self._push(self._readings(request.get("readings")))
             return self._to_vision({})
+        if operation == "tiles":
+            self._look(request.get("cameras"))
+            return {"ok": True}
         if operation == "picture":
             self._note_vision({"who": "vision"})
             self.photographed(_photographed(request))
@@ -149,9 +157,8 @@ class Door:
         if operation == "command":
             ok, text = self._act(_command(request, uid))
             return {"ok": ok, "text": text} if ok else {"ok": False, "error": text}
-        raise DoorRefused(
-            f"{_shown(operation)} is not known here; known: hello, alive, readings, picture, command, read, {', '.join(self._pictures)}"
-        )
+        known = ("hello", "alive", "readings", "picture", "tiles", "command", "read", *self._pictures)
+        raise DoorRefused(f"{_shown(operation)} is not known here; known: {', '.join(known)}")
 
     async def _read(self, request: dict[str, Any]) -> dict[str, Any]:
         """A technician's read of a device, on a line of ours, behind everything else."""
@@ -195,7 +202,19 @@ class Door:
         if request.get("who", "vision") != "vision":
             return {"ok": True}
         wanted, again, self.vision.again = self.wanted(), self.vision.again, False
-        return {"ok": True} | ({"pictures": wanted} if wanted else {}) | ({"again": True} if again else {})
+        told: dict[str, Any] = {"pictures": wanted, "tiles": self._looked_at(), "again": again}
+        return {"ok": True} | {name: value for name, value in told.items() if value}
+
+    def _look(self, cameras: object) -> None:
+        """Somebody looks at these cameras on the page."""
+        if not isinstance(cameras, list) or not all(isinstance(each, str) and each in self._camera_points for each in cameras):
+            raise DoorRefused("`cameras` is a list of cameras of this site")
+        self._tiles |= dict.fromkeys(cameras, time.monotonic() + LOOKED_S)
+
+    def _looked_at(self) -> list[str]:
+        now_s = time.monotonic()
+        self._tiles = {camera: until_s for camera, until_s in self._tiles.items() if until_s > now_s}
+        return sorted(self._tiles)
 
     def _readings(self, items: object) -> list[Reading]:
         if not isinstance(items, list):
@@ -243,6 +262,10 @@ async def _nothing_to_watch(writer: asyncio.StreamWriter, left: Callable[[], boo
 
 async def _nothing_to_explain(request: dict[str, Any]) -> dict[str, Any]:
     raise DoorRefused("explain is not known here")
+
+
+async def _no_reports(request: dict[str, Any]) -> dict[str, Any]:
+    raise DoorRefused("this gateway makes no reports: its site file has no [reports]")
 
 
 async def _no_evidence(request: dict[str, Any], user: str) -> dict[str, Any]:

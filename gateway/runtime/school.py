@@ -30,6 +30,8 @@ _RULES = {
     "PatrolSpec": "patrol.Patrol",
     "DutyRoomSpec": "dead_man.DutyRoom",
     "ShiftsSpec": "shifts.Shifts",
+    "HazardsSpec": "hazards.Hazards",
+    "InspectionSpec": "inspections.Inspection",
 }
 
 

@@ -10,12 +10,18 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gateway.alarm.machine import STANDING
+from gateway.config.plan_file import PlanRefused, height_ratio, read_plan
 from gateway.contract.envelope import Sealed, rfc3339
+from gateway.core.ids import SYSTEM_PREFIX
 from gateway.core.points import AlarmSpec, EventClass, Point
+from gateway.rules.modes import DRILL_KINDS, MODE_NAMES
 from gateway.runtime import telling
+from gateway.runtime.hazards import not_closed
+from gateway.runtime.inspections import inspections
 
 if TYPE_CHECKING:
     from gateway.runtime.daemon import Daemon
@@ -24,6 +30,8 @@ PAUSE_S = 0.2  # between two pictures: what follows an alarm waits, the alarm it
 ALIVE_S = 1.0  # a watcher hears something at least this often, or knows that the daemon hangs
 WAITING_MOST_BYTES = 4_000_000  # of one watcher that does not read
 FOLLOWED_MOST = 500  # alarms whose way is remembered
+TESTS_MOST = 100  # walk tests that are shown, the most urgent ones
+ROUND_S = 10  # ends of drills are told to so many seconds, or each picture would differ by a hair from the one before
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +62,7 @@ class Showing:
         self._daemon = daemon
         self.ways = Ways()
         self._watchers: set[asyncio.Event] = set()
+        self._plan: dict[str, Any] | None = _plan(daemon)
 
     # --- what happens --------------------------------------------------------------------------
 
@@ -116,8 +125,12 @@ class Showing:
             "places": {name: {"zh": place.name, "en": place.name_en or place.name} for name, place in site.places.items()},
             "alarms": [self._alarm(point, spec) for point, spec in _specs(daemon) if daemon.house.alarms[spec.key].state in STANDING],
             "set_aside": status["set_aside"],
-            "modes": [{name: value for name, value in row.items() if name != "left_s"} for row in status["modes"]],
-            "duties": status["duties"],
+            "modes": [_mode(row) for row in status["modes"]],
+            "duties": [row | _checkpoints(daemon, row["duty"]) for row in status["duties"]],
+            "walk_tests": [row for row in telling.tests(daemon) if row.get("due") in ("overdue", "soon")][:TESTS_MOST],
+            "inspections": inspections(daemon.house, daemon.clock.now()),
+            "hazards": not_closed(daemon.house, daemon.clock.now()),
+            "plan": self._plan,
             "paths": status["paths"],
             "owed": status["outbox"]["depth"],
             "refusing": status["journal"]["refusing"],
@@ -162,6 +175,9 @@ class Showing:
             "zh": point.name.zh,
             "en": point.name.en,
             "system": point.system,
+            "camera": point.role == "camera_link",
+            "tried": not point.system and any(spec.practised for spec in point.alarms),
+            "worked_on": bool(point.alarms) and not point.id.startswith(SYSTEM_PREFIX),
             "value": None if reading is None else reading.value,
             "unit": point.unit,
             "quality": "bad" if reading is None else str(reading.quality),
@@ -172,3 +188,37 @@ class Showing:
 
 def _specs(daemon: Daemon) -> list[tuple[Point, AlarmSpec]]:
     return [(point, spec) for point in daemon.house.points.values() for spec in point.alarms]
+
+
+def _plan(daemon: Daemon) -> dict[str, Any] | None:
+    """The site plan without its drawing: height over width, and where on it each point is. A drawing that is gone is no reason to stop."""
+    settings = daemon.settings
+    if settings.site.plan is None:
+        return None
+    try:
+        ratio = height_ratio(*read_plan(settings.beside(settings.site.plan.file)))
+    except PlanRefused as refused:
+        log.warning("the site plan is not shown: %s", refused)
+        return None
+    return {"ratio": round(ratio, 4), "at": {name: list(spot) for name, spot in settings.site.plan.at.items()}}
+
+
+def _mode(row: dict[str, Any]) -> dict[str, Any]:
+    """A drill, walk test or maintenance with its name and end, without the time that is left."""
+    name = DRILL_KINDS.get(row.get("drill", ""), MODE_NAMES[row["kind"]])
+    shown = {key: value for key, value in row.items() if key != "left_s"} | {"zh": name.zh, "en": name.en}
+    return shown | {key: _rounded(shown[key]) for key in ("until", "begins_at") if key in shown}
+
+
+def _rounded(text: str) -> str:
+    at_s = datetime.fromisoformat(text).timestamp()
+    return rfc3339(round(at_s / ROUND_S) * ROUND_S * 1000)
+
+
+def _checkpoints(daemon: Daemon, duty: str) -> dict[str, Any]:
+    """Those of a patrol, for who tells of a visit by hand."""
+    for patrol in daemon.settings.site.patrols:
+        if patrol.id == duty:
+            named = [{"id": each.id, "zh": each.name or each.id, "en": each.name_en or each.name or each.id} for each in patrol.checkpoints]
+            return {"checkpoints": named}
+    return {}

@@ -22,6 +22,7 @@ from gateway.runtime import mode_book
 from gateway.runtime.decide_alarm import aside_data
 from gateway.runtime.decide_tests import walk_tests
 from gateway.runtime.duties import duties
+from gateway.runtime.hazards import counts, overdue
 
 if TYPE_CHECKING:
     from gateway.runtime.daemon import Daemon
@@ -214,6 +215,15 @@ def fill(exporter: Exporter, daemon: Daemon) -> None:
     )
     add("gw_mode", "gauge", "Points that are in a drill, a walk test or maintenance.", ("mode",), lambda: points_in_modes(daemon))
     add("gw_walk_tests_due", "gauge", "Points whose walk test is overdue.", (), lambda: one(overdue_tests(daemon)))
+    add("gw_hazards", "gauge", "Hazards by state; closed ones of the last 400 days.", ("state",),
+        lambda: [({"state": state}, float(count)) for state, count in counts(house).items()])  # fmt: skip
+    add("gw_hazards_overdue", "gauge", "Hazards that are not set right although their day is over.", (), lambda: one(overdue(house)))
+    if daemon.reports is not None:
+        told = daemon.reports
+        add("campus_reports_issued", "counter", "Reports issued since the start.", ("kind",),
+            lambda: [({"kind": kind}, float(count)) for kind, count in told.issued.items()])  # fmt: skip
+        add("campus_report_last_timestamp_seconds", "gauge", "Unix time at which the newest report was issued.", ("kind",),
+            lambda: [({"kind": kind}, at_ms / 1000) for kind, at_ms in told.last_ms.items()])  # fmt: skip
     add("gw_task_crashes", "counter", "Crashes of supervised tasks.", ("task",),
         lambda: [({"task": n}, h.crashes) for n, h in list(daemon.supervisor.health.items())])  # fmt: skip
     add("gw_resident_memory_bytes", "gauge", "Resident memory of the daemon.", (), lambda: one(_resident_bytes()))

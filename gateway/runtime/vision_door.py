@@ -30,6 +30,7 @@ class VisionDoor:
         """figures: what to tell of each camera with each sign of life, for the daemon's metrics.
 
         wanted(pictures): called with each answer that names pictures of cameras that the daemon awaits.
+        looked_at(cameras): called with each answer that names cameras at which somebody looks on the page.
         """
         self._path = path
         self.figures = figures
@@ -39,6 +40,7 @@ class VisionDoor:
         self._there: bool | None = None
         self._told: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
         self.wanted: Callable[[list[dict[str, Any]]], None] = lambda pictures: None
+        self.looked_at: Callable[[list[str]], None] = lambda cameras: None
 
     def tell(self, request: dict[str, Any]) -> None:
         """Queues a request of another kind: what became of a picture."""
@@ -113,6 +115,8 @@ class VisionDoor:
         wanted = answer.get("pictures")
         if isinstance(wanted, list):
             self.wanted([item for item in wanted if isinstance(item, dict)])
+        if isinstance(tiles := answer.get("tiles"), list):
+            self.looked_at([camera for camera in tiles if isinstance(camera, str)])
 
     def _mark(self, there: bool, reason: str) -> None:
         if there != self._there:

@@ -24,7 +24,7 @@ import numpy as np
 from drivers.camera import Camera as Driver
 from drivers.camera_memory import Frame
 from gateway.config.load import load_site
-from gateway.config.settings import EVIDENCE_NAME, ConfigRefused
+from gateway.config.settings import EVIDENCE_NAME, ConfigRefused, tiles_dir
 from gateway.config.site import Site
 from gateway.core.errors import ModelRefused
 from gateway.runtime import vision_views
@@ -32,6 +32,7 @@ from gateway.runtime.vision_camera import Watched
 from gateway.runtime.vision_door import VisionDoor
 from gateway.runtime.vision_evidence import Evidence, Judged, View
 from gateway.runtime.vision_eye import Eye, blind_readings
+from gateway.runtime.vision_tiles import Tiles
 from gateway.runtime.vision_views import FOLDER_NAME as VIEWS_NAME
 from models.manifest import FOLDER_NAME
 from models.runner import Detector, load
@@ -59,6 +60,8 @@ class Vision:
         door.figures = self.figures
         self._evidence = Evidence(evidence, self.newest, door.tell, now, {sight.settings.id: _view(sight) for sight in self._sights})
         door.wanted = self._evidence.wanted
+        self._tiles = Tiles(tiles_dir(evidence.parent), site.cameras, site.site.timezone, now)
+        door.looked_at = self._tiles.looked_at
 
     def figures(self) -> list[dict[str, Any]]:
         """Of each camera: age of its newest picture in seconds (-1 before the first), pictures judged, inferences, seconds spent, rate."""
@@ -86,6 +89,12 @@ class Vision:
 
     async def run(self) -> None:
         """Sees until it is cancelled."""
+        try:
+            await self._run()
+        finally:
+            self._tiles.clear()
+
+    async def _run(self) -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="infer") as worker:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._door.run(), name="door")
@@ -153,10 +162,16 @@ class Vision:
         self._say(sight, *sight.judge(self._refused, self._now()))
         if readings is not None and not sight.blind:
             self._door.put([*readings, sight.status(picture.captured_s)])
+        if self._tiles.due(sight.settings.id):  # behind the readings: nothing waits for it
+            people = (
+                [] if readings is None or sight.eye is None else [one.box for one in sight.eye.anybody if one.believed and not one.lost]
+            )
+            await asyncio.get_running_loop().run_in_executor(worker, self._tiles.make, sight.settings.id, picture, people)
 
     async def _keep_watch(self) -> None:
         while True:
             self._tell_troubles()
+            self._tiles.tidy()
             await asyncio.sleep(TICK_S)
 
     def _tell_troubles(self) -> None:

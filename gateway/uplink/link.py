@@ -40,6 +40,7 @@ from gateway.uplink.outbox import BROKER, NO_SUBSCRIBERS, SUSPECT_TIMES, Outbox
 from gateway.uplink.patience import TROUBLES, Patience, kind_of
 from gateway.uplink.pictures import Pictures
 from gateway.uplink.receipts import Receipts
+from gateway.uplink.retained import Retained
 from gateway.uplink.suspicion import PACKET_BYTES, SUSPECT_S, Suspicion
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,7 @@ class Shared:
     holds_changed: Callable[[], None]
     lost: Callable[[str], None]
     pictures: Pictures = field(default_factory=Pictures)
+    reports: Retained = field(default_factory=Retained)
 
 
 class Link:
@@ -307,6 +309,7 @@ class Link:
         self._unacked.clear()
         self._suspicion.session_over()
         self._lose_picture()
+        self._lose_report()
         if was_up:
             self._shared.lost(self.path)
 
@@ -341,6 +344,7 @@ class Link:
                 await self._acquit(sent[0])
             elif len(sent) < most:  # nothing more may go out now
                 self._send_states(session)
+                self._send_report(session)
                 self._send_picture(session)
                 await self._wake.wait()
             else:
@@ -433,6 +437,35 @@ class Link:
         self._states_in_flight -= 1
         self._wake.set()
 
+    def _send_report(self, session: Channel) -> None:
+        """One, once nothing else of ours is on its way on the path that carries."""
+        reports = self._shared.reports
+        if self.lane.in_flight or self._cold or self._outbox.carrier(time.monotonic()) is not self.lane:
+            return
+        report = reports.next(self.path)
+        if report is None:
+            return
+        topic = self._topics.report(report.kind)
+        if why := self._too_large(topic, report.body):
+            log.warning("%s is not sent on path %s: %s", topic, self.path, why)
+            reports.give_up(self.path, report)
+            self._wake.set()
+            return
+
+        def answered(code: int) -> None:
+            if why := reports.answered(self.path, report, code):
+                log.warning("%s is not sent on path %s: %s", topic, self.path, why)
+            self._wake.set()
+
+        self._publish(session, topic, report.body, retain=True, answered=answered)
+
+    def _lose_report(self) -> None:
+        reports = self._shared.reports
+        before = reports.closed
+        reports.session_lost(self.path)
+        if reports.closed and not before:
+            log.error("no more reports are sent in this run: %s", reports.closed)
+
     def _send_picture(self, session: Channel) -> None:
         """One, once nothing else of ours is on its way on the path that carries."""
         pictures = self._shared.pictures
@@ -470,16 +503,19 @@ class Link:
             log.warning("%s is left out on path %s: %s", topic, self.path, why)
             acked()
             return
+        self._publish(session, topic, payload, retain=retain, answered=lambda code: acked())
+
+    def _publish(self, session: Channel, topic: str, payload: bytes, *, retain: bool, answered: Callable[[int], None]) -> None:
         self._messages += 1
         number = self._messages
         self._unacked[number] = time.monotonic()
 
-        def answered(code: int) -> None:
+        def on_ack(code: int) -> None:
             if self._unacked.pop(number, None) is not None:  # else it belongs to a session that is given up
                 self.proven = True
-                acked()
+                answered(code)
 
-        session.publish(topic, payload, qos=1, retain=retain, on_ack=answered)
+        session.publish(topic, payload, qos=1, retain=retain, on_ack=on_ack)
 
     def _send_birth(self, session: Channel) -> None:
         """A broker that does not take it whole gets it without its long lists, or not at all: alarms matter more."""

@@ -15,6 +15,7 @@ from gateway.uplink.link import Identity, Link, Shared, Timing
 from gateway.uplink.outbox import BROKER, Outbox
 from gateway.uplink.pictures import Pictures
 from gateway.uplink.receipts import Fault, Receipts
+from gateway.uplink.retained import Retained
 
 WATCH_S = 1.0
 # heartbeat_s, keepalive_s: a broker drops a silent client after 1.5 keep-alives, and some look only every 5 s
@@ -71,6 +72,7 @@ class Uplink:
         self.receipts = Receipts(identity.source, keys, outbox, outside.history, outside.settle, self._faults.say, outside.delivered)
         self._backlog = Backlog(outbox, outside.history, recipients, self.wake, self._faults.say)
         self.pictures = Pictures()
+        self.reports = Retained()
         shared = Shared(
             identity=identity,
             outbox=outbox,
@@ -84,6 +86,7 @@ class Uplink:
             holds_changed=self._tell_holds,
             lost=self._path_lost,
             pictures=self.pictures,
+            reports=self.reports,
         )
         self.links = {path: Link(path, dialler, shared) for path, dialler in diallers.items()}
 
@@ -99,6 +102,11 @@ class Uplink:
     def send_picture(self, event_id: str, number: int, body: bytes) -> None:
         """A JPEG that the site allows to leave: `evidence/{event id}/{number}`, behind everything else."""
         self.pictures.offer(event_id, number, body)
+        self.wake()
+
+    def send_report(self, kind: str, body: bytes) -> None:
+        """The newest of its kind: `report/{kind}`, retained, now and in each new session."""
+        self.reports.offer(kind, body)
         self.wake()
 
     def carries(self, path: str) -> bool:

@@ -118,6 +118,7 @@ def _text(verdict: Verdict) -> str | None:
         case "command/result":
             return f"{head}{as_answer(message)}"
         case "report":
-            return f"{head}{verdict.kind}"
+            zero = "  zero report" if message.get("nothing_happened") is True else ""
+            return f"{head}report  {message.get('report')} {message.get('number')}{zero}"
         case _:
             return None

@@ -101,12 +101,15 @@ class Watch:
         return [News("back", round(quiet_s, 3), "heard again")] if was_silent else []
 
     def report(self, source: str, number: object, now_ns: int) -> list[News]:
-        """A genuine daily report (零报告). Numbers that were left out are reports that never came."""
+        """A genuine daily report (零报告). Numbers that were left out are reports that never came.
+
+        One that is known comes again in each new session of its gateway, and is no new one.
+        """
         found = self.heard.setdefault(source, Heard(now_ns, now_ns))
-        found.report_ns, found.report_missing = now_ns, False
-        if isinstance(number, bool) or not isinstance(number, int):
+        if isinstance(number, bool) or not isinstance(number, int) or number <= found.report:
             return []
-        last, found.report = found.report, max(found.report, number)
+        found.report_ns, found.report_missing = now_ns, False
+        last, found.report = found.report, number
         if last and number > last + 1:
             return [News("no-report", 0.0, f"daily reports {last + 1} to {number - 1} never came")]
         return []

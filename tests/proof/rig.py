@@ -188,6 +188,7 @@ profile_dirs = ["profiles"]
 [site]
 id = "proof-school"
 name = "验证学校"
+name_en = "Proof school"
 state_dir = "state"
 [uplink]
 {uplink}

@@ -60,12 +60,16 @@ if (desk) {
   function put(id, html) {
     const part = byId(id), held = document.activeElement;
     if (!part) return;
-    const focus = part.contains(held) ? [held.dataset.act, held.dataset.target] : null;
+    const within = part.contains(held);
     part.innerHTML = html;
-    if (!focus) return;
-    const again = [...part.querySelectorAll("button")].find((one) => one.dataset.act === focus[0] && one.dataset.target === focus[1])
-      || part.querySelector("button");
-    if (again) again.focus({ preventScroll: true });
+    if (within && !back(part, held)) part.querySelector("button")?.focus({ preventScroll: true });
+  }
+  // To what stands where this stood before its part was replaced.
+  function back(part, held) {
+    const same = (one) => one.dataset.act === held.dataset.act && one.dataset.target === held.dataset.target;
+    const again = held.id && byId(held.id) || [...part.querySelectorAll("button")].find(same);
+    again?.focus({ preventScroll: true });
+    return !!again;
   }
 
   const events = new EventSource(`/events?parts=${desk.dataset.parts}`);
@@ -79,7 +83,11 @@ if (desk) {
     clearTimeout(silent); silent = setTimeout(lost, 5000);
   });
   events.addEventListener("out", () => location.replace("/sign-in"));
-  events.onerror = () => lost();
+  events.onerror = () => { lost(); if (events.readyState === EventSource.CLOSED) setTimeout(anew, 2000); };
+  // A browser tries again by itself unless it was told no: then its session is not known any more, or too many pages are open.
+  async function anew() {
+    try { await fetch("/sign-in", { method: "HEAD" }); location.reload(); } catch { setTimeout(anew, 2000); }
+  }
   let silent = setTimeout(lost, 5000);
   function lost() { byId("lost").textContent = desk.dataset.lost; byId("lost").hidden = false; }
 
@@ -89,9 +97,10 @@ if (desk) {
     clearTimeout(hush); hush = setTimeout(() => { byId("said").hidden = true; }, 6000);
   }
   function ask(dialog) {
+    const from = document.activeElement;
     return new Promise((resolve) => {
       dialog.returnValue = "";
-      dialog.addEventListener("close", () => resolve(dialog.returnValue === "ok"), { once: true });
+      dialog.addEventListener("close", () => { if (!from.isConnected) back(document, from); resolve(dialog.returnValue === "ok"); }, { once: true });
       dialog.showModal();
     });
   }
@@ -124,7 +133,7 @@ if (desk) {
     button.disabled = true;
     try { await act(body, button.textContent); } catch (error) { say(String(error)); } finally { button.disabled = false; }
   });
-  // A form that asks for a command: its fields are those of the command, `minutes` stands for `for_s`, `points` may be ticked.
+  // A form that asks for a command: its fields are those of the command, `minutes` or `days` stand for `for_s`, `points` may be ticked.
   document.addEventListener("submit", async (event) => {
     const asking = event.target.closest("form[data-command]");
     if (!asking) return;
@@ -133,6 +142,7 @@ if (desk) {
     for (const [name, value] of fields) {
       if (name === "points") (body.points ||= []).push(value);
       else if (name === "minutes") body.for_s = Number(value) * 60;
+      else if (name === "days") body.for_s = Number(value) * 86400;
       else body[name] = value;
     }
     const button = event.submitter;

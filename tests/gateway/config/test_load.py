@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,7 @@ def test_check_says_it_on_the_command_line(capsys: pytest.CaptureFixture[str]) -
 def test_a_state_folder_too_long_for_its_socket_is_refused(tmp_path: Path) -> None:
     """A Unix socket's path holds 107 bytes; the daemon would find out only when it listens."""
     site = tmp_path / "site.toml"
+    shutil.copy(ROOT / "deploy" / "examples" / "demo-plan.svg", tmp_path)
     site.write_text(
         (ROOT / "deploy" / "examples" / "demo-school.toml").read_text().replace('state_dir = "state"', f'state_dir = "{"s" * 110}"')
     )

@@ -16,6 +16,7 @@ import uvicorn
 
 from gateway.console.accounts import Accounts
 from gateway.console.app import Console
+from gateway.console.pages import Archive
 from gateway.rules.authority import NOTED
 
 PASSWORD = "correct horse"
@@ -52,8 +53,8 @@ class Hand:
 class Served:
     """now_s: the application's clock, moved by the test."""
 
-    def __init__(self, folder: Path, hand: Hand) -> None:
-        self.hand = hand
+    def __init__(self, folder: Path, hand: Hand, archive: Archive | None = None) -> None:
+        self.hand, self._archive = hand, archive
         self.now_s = 1000.0
         self.accounts = Accounts(folder / "accounts.json")
         for name, role in (("张三", "guard"), ("王主任", "duty_leader"), ("校长", "viewer")):
@@ -63,7 +64,8 @@ class Served:
 
     @contextmanager
     def running(self) -> Iterator[Served]:
-        console = Console(self.hand, self.accounts, "Asia/Shanghai", frozenset({"page.test"}), secure=False, now=lambda: self.now_s)
+        hosts = frozenset({"page.test"})
+        console = Console(self.hand, self.accounts, "Asia/Shanghai", hosts, secure=False, archive=self._archive, now=lambda: self.now_s)
         config = uvicorn.Config(console.app(), port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)

@@ -51,7 +51,7 @@ def test_each_role_is_offered_what_it_may_do(role: str, acts: set[str]) -> None:
 def test_hostile_names_stay_text() -> None:
     bad = "<script>alert(1)</script>\"'"
     shown = picture(alarm("a", zh=bad, reason=bad, responsible=bad, place=bad, alarm=bad), refusing=bad)
-    shown["modes"] = [{"kind": bad, "by": bad, "why": bad}]
+    shown["modes"] = [{"kind": bad, "id": bad, "state": "running", "zh": bad, "en": bad, "points": [bad], "by": bad, "why": bad}]
     shown["not_good"] = [{"point": bad, "reason": bad}]
     shown["paths"] = [{"id": bad, "up": False, "reason": bad}]
     shown["set_aside"] = [{"zh": bad, "en": bad, "state": "shelved", "why": bad, "by": bad, "until": PANIC["since"], "alarm": bad}]
@@ -68,7 +68,20 @@ def test_a_silent_daemon_is_said_with_and_without_an_older_picture() -> None:
 
 
 def test_a_drill_cannot_be_missed() -> None:
-    assert "演练中" in parts(picture(modes=[{"kind": "drill", "by": "王主任", "why": "消防"}]))["banner"]
+    drill = {
+        "kind": "drill",
+        "id": "d1",
+        "state": "running",
+        "zh": "消防应急演练",
+        "en": "fire drill",
+        "points": ["a", "b"],
+        "by": "王主任",
+    }
+    banner = parts(picture(modes=[drill | {"why": "消防", "until": "2026-11-22T01:00:00.000Z"}]))["banner"]
+    for word in ("演练中", "消防应急演练", "至 2026-11-22 09:00", "王主任"):
+        assert word in banner
+    coming = drill | {"why": "", "state": "announced", "begins_at": "2026-11-22T01:00:00.000Z"}
+    assert "已预告" in parts(picture(modes=[coming]))["banner"]
 
 
 def test_every_text_is_there_in_both_languages_and_used() -> None:

@@ -21,6 +21,7 @@ TOPICS = {
     r"heartbeat": "heartbeat",
     r"telemetry": "telemetry",
     r"command/result": "command-result",
+    r"report/[a-z]+": "report",
 }
 
 

@@ -21,15 +21,17 @@ def may(kind: str, alarm_class: str) -> set[str]:
         return set()
     if kind in ("reset", "shelve") and alarm_class in ("tamper", "fault"):
         return {T}
-    if kind in ("learn", "start_maintenance"):
+    if kind in ("learn", "start_maintenance", "commission"):
         return {T}
     if kind in ("start_drill", "end_drill", "start_test", "end_test", "end_maintenance"):
         return {D, T, C}
     if kind in ("shelve", "out_of_service", "return_to_service", "whistle", "end_whistle"):
         return {D, T, C}
-    if kind in ("check_in", "patrol", "answer"):
+    if kind in ("check_in", "patrol", "answer", "inspect", "open_hazard", "fix_hazard", "verify_hazard"):
         return {G, D, T}
-    if kind in ("sign_in", "sign_out", "locked_out"):
+    if kind in ("assign_hazard", "close_hazard"):
+        return {D, T}
+    if kind in ("sign_in", "sign_out", "locked_out", "looked"):
         return {G, D, T, "viewer"}
     return {G, D, T, C}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ class NeverSet(Clock):
 async def looking(folder: Path, last: str, clock: Clock | None = None) -> AsyncIterator[Daemon]:
     """A daemon of which only the look at the calendar runs."""
     file = folder / "site.toml"
+    shutil.copy(EXAMPLE.with_name("demo-plan.svg"), folder)
     file.write_text(EXAMPLE.read_text(encoding="utf-8") + TERM.format(last=last), encoding="utf-8")
     daemon = Daemon(load_site(file, state_dir=str(folder)), spawn_vision=False)
     daemon.clock = clock or daemon.clock

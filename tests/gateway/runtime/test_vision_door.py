@@ -22,6 +22,7 @@ class Daemon:
         self.at_s: list[float] = []
         self.pictures: list[Any] = []
         self.again = False
+        self.tiles: list[str] = []
         self.refuse: Callable[[dict[str, Any]], bool] = lambda request: False
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -44,6 +45,8 @@ class Daemon:
             answer: dict[str, Any] = {"ok": False, "error": "no such point"} if self.refuse(self.heard[-1]) else {"ok": True}
             if self.pictures:
                 answer["pictures"] = self.pictures
+            if self.tiles:
+                answer["tiles"] = self.tiles
             if self.again:
                 answer["again"], self.again = True, False
             writer.write(json.dumps(answer).encode() + b"\n")

@@ -12,8 +12,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from gateway.config.settings import tiles_dir
+from gateway.runtime.vision_tiles import PERSON, WIDTH_PX
 from simulators.camera import CameraServer
 from tests.gateway.runtime.test_vision_door import Daemon, reached
 
@@ -94,6 +98,30 @@ async def test_a_person_comes_and_goes(tmp_path: Path, server: CameraServer) -> 
         process.send_signal(signal.SIGTERM)
         await reached(lambda: process.poll() is not None)
         assert process.returncode == 0
+
+
+@pytest.mark.slow
+async def test_the_page_has_pictures_while_somebody_looks(tmp_path: Path, server: CameraServer) -> None:
+    folder = tiles_dir(tmp_path)
+    tile = folder / "gate-camera.jpg"
+    async with seeing(tmp_path, server.url) as (daemon, process):
+        await reached(lambda: daemon.newest("gate-camera").get("value") == "sees", 20)
+        assert not folder.exists()
+        server.set(person=True)
+        await reached(lambda: daemon.newest("person-gate")["value"] is True)
+        daemon.tiles = ["gate-camera"]
+        await reached(tile.exists, 3)
+        first = tile.stat().st_mtime_ns
+        seen = cv2.imdecode(np.frombuffer(tile.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+        assert seen is not None
+        assert seen.shape[1] == WIDTH_PX
+        assert (np.abs(seen.astype(int) - PERSON).max(axis=2) < 60).sum() > 50, "the person's box"
+        await reached(lambda: tile.exists() and tile.stat().st_mtime_ns != first, 3)
+        daemon.tiles = []
+        await reached(lambda: not tile.exists(), 5)
+        process.send_signal(signal.SIGTERM)
+        await reached(lambda: process.poll() is not None)
+    assert not folder.exists()
 
 
 @pytest.mark.slow

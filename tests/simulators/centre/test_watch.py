@@ -152,6 +152,13 @@ def test_daily_reports() -> None:
     assert watch.report(SOURCE, "12", ns(42 * HOUR_S)) == []
 
 
+def test_a_known_report_that_comes_again_is_no_new_one() -> None:
+    watch = Watch(silent_after_s=1e9, report_every_s=26 * HOUR_S)
+    watch.report(SOURCE, 7, ns(0))
+    assert watch.report(SOURCE, 7, ns(20 * HOUR_S)) == [], "a new session of the gateway brings it again"
+    assert kinds(watch.overdue(ns(27 * HOUR_S))) == ["no-report"]
+
+
 def test_without_a_time_no_report_is_expected() -> None:
     watch = Watch(silent_after_s=1e9)
     beat(watch, 0)

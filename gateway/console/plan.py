@@ -1,0 +1,78 @@
+"""The site plan and the list of all points: how each stands, and where it is. Pure, but for the drawing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from gateway.config.plan_file import PlanRefused, read_plan
+from gateway.console.pages import Answer, Download, NotThere, Page, Visit
+
+# How a point stands, the gravest first: what of it is true first is shown.
+MARKS = ("alarm", "rehearsed", "taken", "fault", "aside", "mode", "normal")
+WIDTH = 1000  # of the plan, in the units in which its marks are drawn
+EDGE = 24  # no mark is nearer to the plan's edge
+SHOWN_S = 60  # a browser may keep the drawing so long
+
+
+def marks(picture: Mapping[str, Any], untaken: Collection[str]) -> list[dict[str, Any]]:
+    """Each point as in the picture, the gravest first, with `mark` (one of MARKS) and, where it is on the plan, its `x` and `y`.
+
+    untaken: states of alarms that nobody has taken.
+    """
+    at = picture["plan"]["at"] if picture.get("plan") else {}
+    standing: dict[str, set[str]] = {}
+    for point, mark in _told(picture, untaken):
+        standing.setdefault(point, set()).add(mark)
+    rows = []
+    for point in picture["points"]:
+        told = standing.get(point["point"], set()) | ({"fault"} if point["quality"] != "good" else set())
+        row = point | {"mark": next((mark for mark in MARKS if mark in told), "normal")}
+        rows.append(row | _spot(at.get(point["point"]), height(picture)))
+    return sorted(rows, key=lambda row: MARKS.index(row["mark"]))
+
+
+def height(picture: Mapping[str, Any]) -> int:
+    """Of the plan that is WIDTH wide; 0 where there is none."""
+    return round(picture["plan"]["ratio"] * WIDTH) if picture.get("plan") else 0
+
+
+def _told(picture: Mapping[str, Any], untaken: Collection[str]) -> Iterator[tuple[str, str]]:
+    for alarm in picture["alarms"]:
+        rehearsed = "rehearsed" if alarm["mode"] else ""
+        yield (
+            alarm["alarm"].partition("/")[0],
+            rehearsed or ("fault" if alarm["fault"] else "alarm" if alarm["state"] in untaken else "taken"),
+        )
+    for item in picture["set_aside"]:
+        yield item["alarm"].partition("/")[0], "aside"
+    for mode in picture["modes"]:
+        if mode["state"] == "running":
+            yield from ((point, "mode") for point in mode["points"])
+
+
+def _spot(at: list[float] | None, high: int) -> dict[str, Any]:
+    if at is None:
+        return {"x": None, "y": None}
+    return {"x": _within(at[0] * WIDTH, WIDTH), "y": _within(at[1] * high, high)}
+
+
+def _within(where: float, most: int) -> int:
+    return round(min(max(where, EDGE), most - EDGE))
+
+
+async def _drawing(visit: Visit) -> Answer:
+    try:
+        content, media_type = read_plan(await visit.archive.file("plan"))
+    except PlanRefused as refused:
+        raise NotThere(str(refused)) from None
+    return Answer(content, media_type, store_s=SHOWN_S)
+
+
+async def _legend(visit: Visit) -> dict[str, Any]:
+    return {"legend": MARKS}
+
+
+PLAN = Page("/plan", "plan", "plan-page.html", ("plan", "plan_rest"), _legend)
+POINTS = Page("/plan/list", "", "points-page.html", ("all_points",))
+DRAWING = Download("/plan/drawing", _drawing)

@@ -1,0 +1,39 @@
+"""The end of a first visit: what is not right goes into the hazard ledger, and the report's seal into the journal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.config.settings import Settings
+from gateway.runtime.commission import PROBLEM, Book
+from gateway.runtime.commission_exercise import DoorSide
+
+DUE_DAYS = 14
+OPENED = "已记入 opened"
+WHY_MOST = 190  # characters; the door takes 200
+
+
+def fill_ledger(settings: Settings, book: Book, door: DoorSide, by: str, at_ms: int) -> list[str]:
+    """Open a hazard for each problem that is not in the ledger yet; why one could not be opened, for each of these.
+
+    The person who answers for a point answers for its hazard, or else who leads the visit. Due in 14 days.
+    """
+    here = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(settings.site.site.timezone))
+    due, first_place = f"{here + timedelta(days=DUE_DAYS):%Y-%m-%d}", next(iter(settings.site.places))
+    refusals = []
+    for key, row in list(book.results.items()):
+        if row["result"] != PROBLEM or str(row.get("ledger", "")).startswith(OPENED):
+            continue
+        why = f"调试验收 commissioning, {key}: {row['zh']}: {row['note']}"[:WHY_MOST]
+        responsible = row["responsible"] or by
+        refused = door.command("open_hazard", row["place"] or first_place, value=due, second=responsible, why=why, by=by)
+        book.ledger(key, f"未记入 not opened: {refused}" if refused else f"{OPENED}, due {due}")
+        if refused:
+            refusals.append(f"{key}: {refused}")
+    return refusals
+
+
+def seal(door: DoorSide, sha256: str, by: str) -> str:
+    """Put the report's sha-256 into a sealed audit event; why that was refused, or ''."""
+    return door.command("commission", value=f"sha256:{sha256}", why="commissioning report", by=by)

@@ -1,0 +1,178 @@
+"""`doctor`: what it finds by the daemon's word, in the files, and without a daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.__main__ import main
+from gateway.config.load import load_site
+from gateway.config.settings import Settings
+from gateway.runtime.board_facts import Files, look
+from gateway.runtime.doctor import Heard, judge, lines
+from gateway.runtime.doctor_daemon import judge_daemon, judge_hazards, judge_tests, parse_metrics
+from gateway.runtime.doctor_files import judge_files, judge_open_files
+from gateway.runtime.findings import GRADES, SOON, WRONG, Finding
+from tests.gateway.runtime.computer import computer
+
+EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The demo's school, with its line and its state folder in place."""
+    folder = tmp_path / "site"
+    shutil.copytree(EXAMPLES, folder)
+    (folder / "field-line.pty").touch()
+    (folder / "state").mkdir()
+    return load_site(folder / "demo-school.toml")
+
+
+def status(**parts: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "faults": [], "set_aside": [], "modes": [], "not_good": [], "pid": os.getpid(), "metrics": "",
+        "paths": [{"id": "main", "up": True, "broker": "mqtt://b", "reason": ""}], "devices": {"gas-kitchen": True},
+        "outbox": {"depth": 0, "held_topics": []}, "journal": {"refusing": ""},
+    }  # fmt: skip
+    return told | parts
+
+
+def grades(findings: Iterator[Finding]) -> dict[str, str]:
+    return {finding.where: finding.grade for finding in findings}
+
+
+def fault(alarm: str, state: str = "unacknowledged") -> dict[str, Any]:
+    return {"alarm": alarm, "state": state, "zh": "故障", "en": "fault", "reason": "why"}
+
+
+def test_a_daemon_on_which_all_is_well(settings: Settings) -> None:
+    assert grades(judge_daemon(settings, status(), {})) == {}
+
+
+@pytest.mark.parametrize(
+    ("parts", "found"),
+    [
+        ({"faults": [fault("gw-path-main/fault")], "paths": [{"id": "main", "up": False, "broker": "b", "reason": "r"}]},
+         {"gw-path-main/fault": WRONG}),
+        ({"faults": [fault("gw-journal/fault", "latched_unacknowledged")]}, {"gw-journal/fault": SOON}),
+        ({"paths": [{"id": "main", "up": False, "broker": "b", "reason": "r"}]}, {"path main": WRONG}),
+        ({"devices": {"gas-kitchen": False}, "not_good": [{"point": "gas-kitchen-lel", "reason": "bad: silent"}]}, {"gas-kitchen": WRONG}),
+        ({"not_good": [{"point": "gas-kitchen-lel", "reason": "bad: warm-up"}]}, {"gas-kitchen-lel": WRONG}),
+        ({"journal": {"refusing": "disk full"}}, {"journal": WRONG}),
+        ({"outbox": {"depth": 3, "held_topics": ["a/b"]}}, {"delivery": WRONG}),
+        ({"modes": [{"kind": "maintenance", "points": ["panic-duty"]}]}, {"panic-duty": SOON}),
+        ({"set_aside": [{"alarm": "p/a", "zh": "x", "en": "x", "state": "shelved"}]}, {"p/a": SOON}),
+    ],
+)  # fmt: skip
+def test_by_the_daemons_word(settings: Settings, parts: dict[str, Any], found: dict[str, str]) -> None:
+    assert grades(judge_daemon(settings, status(**parts), {})) == found
+
+
+def test_a_fault_says_what_to_do(settings: Settings) -> None:
+    (found,) = judge_daemon(settings, status(faults=[fault("gw-centre-police/fault")]), {})
+    assert "linkage centre" in found.todo.en
+    assert "why" in found.what.en
+
+
+@pytest.mark.parametrize(
+    ("page", "where"),
+    [
+        ("gw_outbox_oldest_seconds 301.0", "delivery"),
+        ("gw_journal_reserve_held 0.0", "journal"),
+        ("gw_vision_last_word_seconds 11.5", "vision"),
+    ],
+)
+def test_by_the_metrics_page(settings: Settings, page: str, where: str) -> None:
+    text = f"# HELP x y\n{page}\nodd line\n"
+    assert grades(judge_daemon(settings, status(), parse_metrics(text))) == {where: WRONG}
+
+
+def test_labels_of_a_metrics_page() -> None:
+    assert parse_metrics('a{x="1 2"} 3\na{x="y"} 4e1\n') == {"a": {'{x="1 2"}': 3.0, '{x="y"}': 40.0}}
+
+
+def test_walk_tests_and_hazards() -> None:
+    row = {"point": "p", "zh": "甲", "en": "a", "every_days": 92, "at_ms": 5, "passed_ms": 5, "result": "passed"}
+    rows = [
+        row | {"due": "later", "in_days": 60},
+        row | {"point": "late", "due": "overdue", "in_days": -3},
+        row | {"point": "bad", "result": "failed"},
+        row | {"point": "never", "passed_ms": 0, "result": ""},
+    ]
+    assert grades(judge_tests(rows)) == {"late": SOON, "bad": SOON, "never": SOON}
+    hazards = [{"hazard": f"hz-{n}", "overdue": n != 1, "state": "closed" if n == 2 else "open", "zh": "x", "en": "x"} for n in range(3)]
+    assert grades(judge_hazards(hazards)) == {"hz-0": SOON}
+
+
+def test_files(settings: Settings) -> None:
+    root = Path("/")
+    found = grades(judge_files(settings, 0.0, "synchronised", os.getpid(), root))
+    assert found == {}
+    key = settings.state_dir / "event-key.pem"
+    key.write_text("x")
+    key.chmod(0o644)
+    (settings.file.parent / "field-line.pty").unlink()
+    settings.file.chmod(0o666)
+    (settings.state_dir / "journal.db").write_bytes(b"no database" * 100)
+    reports = settings.state_dir / "reports"
+    reports.mkdir()
+    (reports / "daily-000007.json").write_text(json.dumps({"issued_at": "2026-11-01T08:00:00Z"}))
+    found = grades(judge_files(settings, 1_793_700_000.0, "synchronised", None, root))
+    assert found == {
+        str(key): WRONG, str(settings.file): WRONG, "field-line": WRONG, str(settings.state_dir / "journal.db"): WRONG, "report": SOON,
+    }  # fmt: skip
+
+
+def test_somebody_else_has_the_port_open(settings: Settings) -> None:
+    port = settings.file.parent / "field-line.pty"
+    with port.open():
+        assert grades(judge_files(settings, 0.0, "synchronised", None)) == {}, "who looks does not count"
+        found = list(judge_files(settings, 0.0, "synchronised", None, _with_another(settings.file.parent, port)))
+    assert [(finding.where, "thief (4242)" in finding.what.en) for finding in found] == [("field-line", True)]
+
+
+def _with_another(folder: Path, port: Path) -> Path:
+    """A computer on which a process has this file open."""
+    fds = folder / "root/proc/4242/fd"
+    fds.mkdir(parents=True)
+    (fds / "3").symlink_to(port.resolve())
+    (fds.parent / "comm").write_text("thief\n")
+    return folder / "root"
+
+
+def test_open_files() -> None:
+    assert grades(judge_open_files(Files(900, 1024))) == {"daemon": SOON}
+    assert grades(judge_open_files(Files(90, 1024))) == grades(judge_open_files(Files(None, None))) == {}
+
+
+def test_without_a_daemon_the_worst_stands_first(settings: Settings, tmp_path: Path) -> None:
+    root = computer(tmp_path / "root", sys__class__rtc__rtc0__name="")
+    found = judge(settings, Heard(silence="no socket"), look(settings.state_dir, root), "holdover", 0.0, root)
+    assert not found.ok
+    assert found.findings[0].where == "daemon"
+    order = [GRADES.index(finding.grade) for finding in found.findings]
+    assert order == sorted(order)
+    english, chinese = "\n".join(lines(found, chinese=False)), "\n".join(lines(found, chinese=True))
+    assert "no socket" in english
+    assert "守护进程没有应答" not in english
+    assert "守护进程没有应答" in chinese
+    assert json.loads(json.dumps(found.as_json()))["findings"][0]["grade"] == WRONG
+
+
+def test_the_command(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["doctor", "--config", str(settings.file)]
+    assert main([*words, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], told["daemon_up"]) == (False, False)
+    assert main([*words, "--lang", "zh"]) == 1
+    assert "守护进程" in capsys.readouterr().out
+    assert main([*words, "--lang", "en"]) == 1
+    assert "the daemon does not answer" in capsys.readouterr().out
+    settings.file.write_text("schema = 2\n")
+    assert main(words) == 2

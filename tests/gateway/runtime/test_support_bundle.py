@@ -1,0 +1,218 @@
+"""The support archive: canaries in every place of a site where a secret or a name belongs, then a search of the whole archive."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import stat
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.__main__ import main
+from gateway.config.load import load_site
+from gateway.config.settings import Settings
+from gateway.core.points import EventClass
+from gateway.journal.store import Batch
+from gateway.runtime.board_facts import look
+from gateway.runtime.doctor import Heard, judge
+from gateway.runtime.keys import card_hasher, load_signer
+from gateway.runtime.redact import Redactor, names_in, without_secrets
+from gateway.runtime.support_bundle import Bundle, BundleRefused, collect, write
+from tests.gateway.journal.journals import draft, open_at
+from tests.gateway.runtime.computer import computer
+
+PASSWORD, CAMERA_PASSWORD, URL_PASSWORD, QUERY_PASSWORD = "Canary-mqtt-77", "Canary-camera-88", "Canary-url-99", "Canary-query-66"
+HASH = "$argon2id$v=19$m=65536,t=3,p=4$Y2FuYXJ5$Q2FuYXJ5LWhhc2g"
+PHONE = "13912347701"
+NAMES = ("王建国", "李所长", "张卫国", "赵敏", "陈卡主")
+SECRETS = (PASSWORD, CAMERA_PASSWORD, URL_PASSWORD, QUERY_PASSWORD, "Q2FuYXJ5LWhhc2g", PHONE)
+
+SITE = f"""schema = 1
+# a comment with {URL_PASSWORD}
+[site]
+id = "school"
+name = "实验小学"
+state_dir = "state"
+[uplink]
+paths = [{{ url = "mqtt://127.0.0.1:1883", username = "gate", password_file = "mqtt.password" }}]
+[[uplink.recipients]]
+id = "police"
+keys = [{{ kid = "k", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }}]
+[places]
+gate = {{ name = "校门" }}
+[[buses]]
+id = "io"
+transport = "tcp"
+host = "127.0.0.1"
+[[devices]]
+id = "module"
+bus = "io"
+profile = "advantech-adam-6060"
+[[points]]
+id = "panic"
+role = "panic_button"
+place = "gate"
+device = "module"
+signal = "di1"
+responsible = "{NAMES[0]}"
+[[points]]
+id = "badge"
+role = "contact"
+place = "gate"
+device = "module"
+signal = "di2"
+[[cameras]]
+id = "cam"
+url = "rtsp://127.0.0.1/live?channel={QUERY_PASSWORD}"
+place = "gate"
+credentials_file = "cam.secret"
+[[whistles]]
+id = "departments"
+addressees = [{{ name = "{NAMES[1]}", phone = "{PHONE}" }}]
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Settings:
+    """A site with a secret in every file that may hold one, and a journal that knows a card and a person."""
+    (tmp_path / "site.toml").write_text(SITE)
+    for name, secret in (("mqtt.password", PASSWORD), ("cam.secret", f"admin:{CAMERA_PASSWORD}")):
+        (tmp_path / name).write_text(f"{secret}\n")
+        (tmp_path / name).chmod(0o600)
+    settings = load_site(tmp_path / "site.toml")
+    load_signer(settings.state_dir)
+    accounts = settings.state_dir / "console-accounts.json"
+    accounts.write_text(json.dumps({"accounts": [{"name": NAMES[3], "role": "guard", "hash": HASH}]}, ensure_ascii=False))
+    accounts.chmod(0o600)
+    card = card_hasher(settings.state_dir)(b"1234567")
+    store, _ = open_at(settings.state_dir)
+    text = {"zh": "门禁", "en": "access"}
+    store.commit([Batch([draft(EventClass.ACCESS, place="gate", card=card, holder=NAMES[4], by=NAMES[2], text=text)])], [])
+    store.close()
+    return settings
+
+
+def archived(settings: Settings, tmp_path: Path, *, with_names: bool = False) -> tuple[dict[str, str], dict[str, Any]]:
+    """The texts of the archive as they leave, and its manifest."""
+    status: dict[str, Any] = {
+        "faults": [], "alarms": [], "set_aside": [], "paths": [], "devices": {}, "not_good": [], "metrics": "", "pid": 1,
+        "outbox": {"held_topics": [], "depth": 0}, "journal": {"refusing": ""},
+        "modes": [{"kind": "test", "points": ["panic"], "by": NAMES[2], "why": f"rtsp://gate:{URL_PASSWORD}@camera refused {PASSWORD}"}],
+    }  # fmt: skip
+    heard = Heard(status, metrics=f'gw_up{{token="{QUERY_PASSWORD}"}} 1\n')
+    root = computer(tmp_path / "root")
+    found = judge(settings, heard, look(settings.state_dir, root), "synchronised", 0.0, root)
+    out = tmp_path / f"support-{with_names}.tar.gz"
+    rows = write(collect(settings, heard, found, with_names=with_names, root=root), out)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    with tarfile.open(out) as tar:
+        raw = {member.name.removeprefix("support/"): tar.extractfile(member).read() for member in tar.getmembers()}  # type: ignore[union-attr]
+    manifest = json.loads(raw["MANIFEST.json"])
+    assert {each["file"]: each["sha256"] for each in manifest["files"]} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in raw.items() if name != "MANIFEST.json"
+    }
+    assert {name for name, _, _ in rows} == set(raw) - {"MANIFEST.json"}
+    return {name: content.decode() for name, content in raw.items()}, manifest
+
+
+def forms(settings: Settings) -> list[str]:
+    """Every secret of the site in each form in which somebody could write it down."""
+    pem = (settings.state_dir / "event-key.pem").read_text().splitlines()[1]
+    card_key = (settings.state_dir / "card-key").read_bytes()
+    card = card_hasher(settings.state_dir)(b"1234567")
+    return [*SECRETS, pem, card_key.hex(), base64.b64encode(card_key).decode(), card]
+
+
+def test_no_secret_and_no_name_is_in_it(site: Settings, tmp_path: Path) -> None:
+    texts, manifest = archived(site, tmp_path)
+    assert {"site.json", "status.json", "metrics.txt", "doctor.json", "versions.json", "journal.json", "events.ndjson"} <= set(texts)
+    everything = "\n".join(texts.values())
+    for canary in (*forms(site), *NAMES):
+        assert canary not in everything, [name for name, text in texts.items() if canary in text]
+    assert "keys, passwords and camera credentials" in manifest["left_out"]
+
+
+def test_what_helps_is_in_it(site: Settings, tmp_path: Path) -> None:
+    texts, _ = archived(site, tmp_path)
+    told = json.loads(texts["site.json"])
+    assert told["cameras"][0]["url"] == "rtsp://127.0.0.1/live?***"
+    assert told["points"][0]["responsible"].startswith("P")
+    assert told["uplink"]["recipients"][0]["id"] == "police"
+    events = [json.loads(line) for line in texts["events.ndjson"].splitlines()]
+    assert events[-1]["class"] == "access"
+    assert events[-1]["data"]["place"] == "gate"
+    assert events[-1]["data"]["by"].startswith("P")
+    assert "card" not in events[-1]["data"]
+    assert json.loads(texts["journal.json"])[0]["events"]["access"] == 1
+    assert "gw_up" in texts["metrics.txt"]
+    assert "advantech-adam-6060" in texts["profiles/advantech-adam-6060.toml"]
+    assert "trixie" in texts["os-release.txt"]
+
+
+def test_names_stay_where_they_are_wanted(site: Settings, tmp_path: Path) -> None:
+    texts, _ = archived(site, tmp_path, with_names=True)
+    assert json.loads(texts["site.json"])["points"][0]["responsible"] == NAMES[0]
+    everything = "\n".join(texts.values())
+    assert all(canary not in everything for canary in forms(site))
+
+
+def test_an_archive_is_never_written_over_another_file(tmp_path: Path) -> None:
+    out = tmp_path / "there"
+    out.write_text("precious")
+    with pytest.raises(BundleRefused, match="File exists"):
+        write(Bundle({"a": "b"}), out)
+    assert out.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("rtsp://u:p@h/x", "rtsp://***@h/x"),
+        ("open http://:p@h", "open http://***@h"),
+        ("password=abc;next", "password=***"),
+        ('"token": "abc", "x": 1', '"token": "***", "x": 1'),
+        ('password_file = "mqtt.password"', 'password_file = "mqtt.password"'),
+        ("call 13912347701 now", "call <phone> now"),
+        (f"card {'0a' * 32}.", "card <64 hex>."),
+        ("-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\nx", "***\nx"),
+        ("-----BEGIN PRIVATE KEY-----\nabc cut off", "***"),
+        ("mail a@b.cn", "mail a@b.cn"),
+    ],
+)
+def test_by_its_look(text: str, instead: str) -> None:
+    assert Redactor((), ()).text(text) == instead
+
+
+def test_a_longer_name_goes_before_one_within_it() -> None:
+    assert Redactor((), ("李工", "李工程", "x")).text("李工程 李工 x") == "P1 P2 x"
+
+
+def test_by_its_key() -> None:
+    found = without_secrets({"password": "a", "password_file": "b", "url": "http://h/p?auth=1", "list": [{"api_key": "c"}]})
+    assert found == {"password": "***", "password_file": "b", "url": "http://h/p?***", "list": [{"api_key": "***"}]}
+    assert set(names_in({"a": [{"by": "甲", "persons": ["乙"]}], "leaders": [{"name": "丙"}], "name": "校门"})) == {"甲", "乙", "丙"}
+
+
+def test_the_archive_is_a_plain_one(tmp_path: Path) -> None:
+    out = tmp_path / "x.tar.gz"
+    write(Bundle({"a.txt": "b"}, {"c": "d"}), out)
+    with tarfile.open(fileobj=io.BytesIO(out.read_bytes())) as tar:
+        assert tar.getnames() == ["support/MANIFEST.json", "support/a.txt"]
+
+
+def test_a_site_file_that_cannot_be_used_goes_in_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken, out = tmp_path / "site.toml", tmp_path / "x.tar.gz"
+    broken.write_text(SITE.replace("rtsp://127", f"rtsp://admin:{URL_PASSWORD}@127").replace("panic_button", "panik_button"))
+    assert main(["support-bundle", str(out), "--config", str(broken), "--json"]) == 0
+    assert "status, metrics, doctor" in json.loads(capsys.readouterr().out)["left_out"]
+    with tarfile.open(out) as tar:
+        texts = {member.name: tar.extractfile(member).read().decode() for member in tar.getmembers()}  # type: ignore[union-attr]
+    assert "panic_button" in texts["support/check.txt"]
+    assert "rtsp://***@127" in texts["support/site.json"]
+    everything = "\n".join(texts.values())
+    assert all(canary not in everything for canary in (URL_PASSWORD, QUERY_PASSWORD, PHONE, *NAMES[:2]))
