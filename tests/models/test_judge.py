@@ -77,12 +77,12 @@ def test_accuracy_on_photographs_that_it_was_not_trained_on(model: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", SHIPPED)
 def test_accuracy_on_a_campus(model: str) -> None:
-    """Each fifth frame. The issue wants recall 0.88 at precision 0.93; one look at 416 x 320 has 0.874 at 0.928 (docs/models.md)."""
-    labelled = open_set(need_data("dev", "pets-s2l1", "clip.mp4"), need_data("dev", "pets-s2l1", "gt.txt"), every=5)
+    """Source of the bars: the issue."""
+    labelled = open_set(need_data("dev", "pets-s2l1", "clip.mp4"), need_data("dev", "pets-s2l1", "gt.txt"))
     figures = evaluate(load(model), labelled, width_px=416, height_px=320).figures
     assert figures.ap50 is not None
     assert figures.recall is not None
     assert figures.precision is not None
-    assert figures.ap50 >= 0.89
-    assert figures.recall >= 0.87
-    assert figures.precision >= 0.92
+    assert figures.ap50 >= 0.90
+    assert figures.recall >= 0.88
+    assert figures.precision >= 0.93
