@@ -85,7 +85,7 @@ def _topics(all_kinds: tuple[Kind, ...]) -> tuple[Topic, ...]:
         ),
         Topic("heartbeat", f"{root}/heartbeat", "send", 1, False, "How far delivery has come.", plain("heartbeat", "I am there.")),
         Topic("telemetry", f"{root}/telemetry", "send", 0, False, "Measured values; expires.", plain("telemetry", "Values.")),
-        Topic("report", f"{root}/report/{{period}}", "send", 1, True, "The newest report of each kind.", plain("report", "A report.")),
+        Topic("report", f"{root}/report/{{kind}}", "send", 1, True, "The newest report of each kind.", plain("report", "A report.")),
         Topic(
             "evidence", f"{root}/evidence/{{event}}/{{number}}", "send", 1, False, "Pictures of alarms, where the site allows it.", evidence
         ),
@@ -129,9 +129,9 @@ def _channel(topic: Topic) -> dict[str, Any]:
         "number": "from 1",
         "centre": "id of the recipient",
         "class": "class of the event",
-        "period": "of the report",
+        "kind": "of the report",
     }
-    lists: dict[str, tuple[str, ...]] = {"class": CLASSES, "period": REPORTS}
+    lists: dict[str, tuple[str, ...]] = {"class": CLASSES, "kind": REPORTS}
     parameters: dict[str, Any] = {
         name: {"description": about, **({"enum": list(lists[name])} if name in lists else {})}
         for name, about in names.items()

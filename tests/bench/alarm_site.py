@@ -54,6 +54,16 @@ id = "departments"
 name = "联合处置"
 alarm_classes = ["fire"]
 addressees = [{ name = "李所长" }]
+
+[hazards]
+responsible = "王师傅"
+
+[[inspections]]
+id = "daily-round"
+name = "每日安全排查"
+every = "day"
+responsible = "张卫国"
+items = [{ id = "exits", name = "疏散通道畅通" }]
 """
 
 
