@@ -1,7 +1,9 @@
 """Events read back newest first, for reports and for the page's history. Beside the writer, in whatever thread asks.
 
-Rows stand in the order of sealing, which is that of time but for clocks that were set. So the first row is found by halving, and the walk
-ends once OLDER_ROWS rows in a row are older than what is asked for: no index on time, which every event would have to pay for.
+Rows stand in the order of sealing, which is that of time but for clocks that were set. So the walk begins at the newest row, or, for a time
+long past, at one that is found by halving; and it ends once OLDER_ROWS rows in a row are older than what is asked for. There is no index on
+time: every event would have to pay for it. What a clock that ran ahead has dated may hide a time long past from the halving, never the last
+RECENT_MS.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from gateway.journal.files import Unreadable, journal_files, open_readonly
 from gateway.journal.trends import trends
 
 OLDER_ROWS = 2000
+RECENT_MS = 40 * 86_400_000  # the month of a report ends in it
 PAGE = 500
 _EVENT = "row, epoch, sequence, class, id, type, subject, at_ms, body"
 _OWED = 0
@@ -65,18 +68,20 @@ def _events(db: sqlite3.Connection, wanted: Wanted, enough: Callable[[], bool]) 
     below = _first_row_after(db, wanted.to_ms)
     if wanted.before_row:
         below = min(below, wanted.before_row)
-    older = 0
+    older, recipients = 0, _recipients(db)
     while True:
         if enough():
             raise JournalUnreadable("查询时间过长，请缩小时间范围 (this takes too long: ask for a shorter time)")
         page = db.execute(f"SELECT {_EVENT} FROM event WHERE row < ? ORDER BY row DESC LIMIT {PAGE}", (below,)).fetchall()
+        proof: dict[int, list[tuple[str, int, int | None]]] | None = None
         for row in page:
             older = older + 1 if row[7] < wanted.from_ms else 0
             if older > OLDER_ROWS:
                 return
-            told = _told(db, row, wanted)
-            if told is not None:
-                yield told
+            data = _data(row, wanted)
+            if data is not None:
+                proof = _proof(db, recipients, page[-1][0], page[0][0]) if proof is None else proof
+                yield _told(row, data, proof.get(row[0], []))
         if len(page) < PAGE:
             return
         below = page[-1][0]
@@ -88,6 +93,8 @@ def _first_row_after(db: sqlite3.Connection, at_ms: int) -> int:
     if low is None:
         return 0
     end = int(high) + 1
+    if at_ms >= db.execute("SELECT at_ms FROM event WHERE row = ?", (high,)).fetchone()[0] - RECENT_MS:
+        return end
     while low < high:
         middle = (low + high) // 2
         found = db.execute("SELECT row, at_ms FROM event WHERE row >= ? ORDER BY row LIMIT 1", (middle,)).fetchone()
@@ -99,27 +106,49 @@ def _first_row_after(db: sqlite3.Connection, at_ms: int) -> int:
     return end if later is None else int(later[0])
 
 
-def _told(db: sqlite3.Connection, row: tuple[Any, ...], wanted: Wanted) -> Told | None:
-    number, epoch, sequence, name, event_id, kind, subject, at_ms, body = row
+def _recipients(db: sqlite3.Connection) -> list[str]:
+    """Of all deliveries; each by one step in the key."""
+    found: list[str] = []
+    while (
+        name := db.execute("SELECT min(recipient) FROM outbox WHERE recipient > ?", (found[-1] if found else "",)).fetchone()[0]
+    ) is not None:
+        found.append(name)
+    return found
+
+
+def _proof(db: sqlite3.Connection, recipients: list[str], first: int, last: int) -> dict[int, list[tuple[str, int, int | None]]]:
+    """row -> (recipient, state, settled_ms) of each delivery of the rows from first to last."""
+    found: dict[int, list[tuple[str, int, int | None]]] = {}
+    for recipient in recipients:  # the key begins with it
+        query = "SELECT row, state, settled_ms FROM outbox WHERE recipient = ? AND row BETWEEN ? AND ?"
+        for row, state, settled_ms in db.execute(query, (recipient, first, last)):
+            found.setdefault(row, []).append((recipient, state, settled_ms))
+    return found
+
+
+def _data(row: tuple[Any, ...], wanted: Wanted) -> dict[str, Any] | None:
+    """The event's data where it is wanted, else None."""
+    _, _, _, name, event_id, kind, subject, at_ms, body = row
     if not wanted.from_ms <= at_ms < wanted.to_ms or (wanted.classes and name not in wanted.classes):
         return None
     if (wanted.types and not kind.startswith(wanted.types)) or (wanted.subject and subject != wanted.subject):
         return None
     try:
-        data = json.loads(body)["data"]
+        data: dict[str, Any] = json.loads(body)["data"]
     except (ValueError, KeyError, TypeError) as error:
         raise JournalUnreadable(f"event {event_id}: {error}") from error
     if (wanted.places and data.get("place") not in wanted.places) or (wanted.roles and data.get("role") not in wanted.roles):
         return None
     if wanted.text and not _speaks_of(wanted.text.casefold(), data, (kind, subject, event_id)):
         return None
-    received, owed = {}, []
-    for recipient, state, settled_ms in db.execute("SELECT recipient, state, settled_ms FROM outbox WHERE row = ?", (number,)):
-        if state == _OWED:
-            owed.append(recipient)
-        elif state == _RECEIVED and settled_ms is not None:
-            received[recipient] = settled_ms
-    return Told(number, epoch, sequence, name, event_id, kind, subject, at_ms, data, received, frozenset(owed))
+    return data
+
+
+def _told(row: tuple[Any, ...], data: dict[str, Any], proof: list[tuple[str, int, int | None]]) -> Told:
+    number, epoch, sequence, name, event_id, kind, subject, at_ms, _ = row
+    received = {recipient: settled_ms for recipient, state, settled_ms in proof if state == _RECEIVED and settled_ms is not None}
+    owed = frozenset(recipient for recipient, state, _ in proof if state == _OWED)
+    return Told(number, epoch, sequence, name, event_id, kind, subject, at_ms, data, received, owed)
 
 
 def _speaks_of(text: str, value: object, more: tuple[str, ...] = ()) -> bool:

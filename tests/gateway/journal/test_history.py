@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from gateway.core.errors import JournalUnreadable
 from gateway.core.history import Wanted
 from gateway.core.points import Draft, EventClass
 from gateway.journal import history as module
+from gateway.journal.files import open_readonly
 from gateway.journal.history import JournalHistory
 from gateway.journal.store import JOURNAL_NAME, Batch, Store
 from tests.gateway.journal.journals import AT_MS, draft, open_at
@@ -50,18 +52,39 @@ def test_a_clock_that_was_set_hides_nothing(tmp_path: Path, store: Store, monkey
     assert sorted(told(tmp_path, from_ms=AT_MS + 50_000, to_ms=AT_MS + 60_000)) == sorted([*range(50, 60)] * 2)
 
 
+def test_a_clock_that_ran_ahead_hides_nothing_of_the_last_days(tmp_path: Path, store: Store) -> None:
+    later = [*range(500), *range(100_000_000, 100_002_500), *range(500, 600)]
+    store.commit([Batch([at(second) for second in later])], [])
+    assert told(tmp_path, from_ms=AT_MS, to_ms=AT_MS + 600_000) == list(range(599, -1, -1))
+
+
+def test_no_query_walks_through_all_deliveries(tmp_path: Path, store: Store) -> None:
+    store.commit([Batch([at(second) for second in range(3)])], [])
+    plans: list[str] = []
+    with closing(open_readonly(tmp_path / JOURNAL_NAME)) as db:
+        queries: list[str] = []
+        db.set_trace_callback(queries.append)
+        assert len(list(module._events(db, Wanted(), lambda: False))) == 4
+        db.set_trace_callback(None)
+        for query in queries:
+            plans += [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert any("outbox" in plan for plan in plans)
+    assert not [plan for plan in plans if plan.startswith("SCAN outbox")]
+
+
 def test_only_as_much_is_read_as_is_asked_for(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "OLDER_ROWS", 20)
+    monkeypatch.setattr(module, "RECENT_MS", 0)
     store.commit([Batch([at(second) for second in range(3000)])], [])
     looked = 0
 
     def counting(*given: Any) -> Any:
         nonlocal looked
         looked += 1
-        return _told(*given)
+        return _data(*given)
 
-    _told = module._told
-    monkeypatch.setattr(module, "_told", counting)
+    _data = module._data
+    monkeypatch.setattr(module, "_data", counting)
     assert told(tmp_path, from_ms=AT_MS + 1000_000, to_ms=AT_MS + 1010_000) == list(range(1009, 999, -1))
     assert looked < 100
 
