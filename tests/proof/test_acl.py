@@ -22,7 +22,7 @@ UP = (
     "evidence/0190-aa/1", "command/result",
 )  # fmt: skip
 DOWN = ("receipt", "command")
-WITHIN_S = 10.0
+WITHIN_S = 40.0
 OTHER_STATE = f"{PREFIX}/centre/bureau/state"
 STATE = f"{PREFIX}/centre/police/state"
 NOWHERE = f"{PREFIX}/centre/police/receipt"  # no site is called centre, so that nobody listens there

@@ -18,7 +18,7 @@ from typing import Any
 from simulators.profiles import Profile, load
 
 PROFILES = Path(__file__).parent / "profiles"
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 def profile(profile_id: str) -> Profile:

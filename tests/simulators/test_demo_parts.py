@@ -17,7 +17,7 @@ import pytest
 from simulators.demo_parts import Parts, last_words, post, run
 from simulators.errors import SimError
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def module(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> str:

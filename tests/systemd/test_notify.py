@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 WATCHDOG_S = 1.0
 # The module refuses connections and there is no broker: neither is a reason not to be ready, nor to be restarted.
 SITE = """

@@ -21,7 +21,7 @@ from simulators.centre.keys import make_key, read_key
 from tests.real_parts import need
 from tests.simulators.centre.chains import ROOT, SOURCE, Gateway
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 PROTOCOL = {"nats": "3.1.1", "mosquitto": "5"}
 
 
