@@ -66,7 +66,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], site: Sit
     prove = kinds.add_parser(
         "verify-ledger",
         help="prove that no entry was changed or left out (校验)",
-        description="Compute the sha-256 of every entry anew: each entry holds that of the one before it. Signatures and numbers of the\n"
+        description="Compute the sha-256 of every entry anew: each entry holds that of the one before it, and the daemon\n"
+        "keeps that of the newest. Signatures and numbers of the\n"
         "events themselves are proved by `journal verify`. Exit status: 0 whole, 1 broken, 2 cannot be read.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -86,7 +87,7 @@ def _steps(kinds: argparse._SubParsersAction[argparse.ArgumentParser], site: Sit
     _which(assigned)
     assigned.add_argument("--responsible", dest="second", metavar="NAME", default="", help="who sets it right; as it is if left out")
     assigned.add_argument("--due", dest="value", metavar="DATE", default="", help="by when; as it is if left out")
-    assigned.add_argument("--why", metavar="TEXT", default="")
+    assigned.add_argument("--why", metavar="TEXT", default="", help="needed where the day is put off")
     _finish(assigned, site, handler, "assign_hazard")
 
     fixed = kinds.add_parser("fix", help="it was set right (整改)")
@@ -94,7 +95,9 @@ def _steps(kinds: argparse._SubParsersAction[argparse.ArgumentParser], site: Sit
     fixed.add_argument("--what", dest="why", metavar="TEXT", required=True, help="what was done")
     _finish(fixed, site, handler, "fix_hazard")
 
-    verified = kinds.add_parser("verify", help="a second person has seen it (复查)", description="Not the person who set it right.")
+    verified = kinds.add_parser(
+        "verify", help="a second person has seen it (复查)", description="Neither the person who set it right nor the one responsible."
+    )
     _which(verified)
     verified.add_argument(
         "--not-right", dest="value", action="store_const", const="no", default="", help="it is not: back to the person responsible"
@@ -145,17 +148,21 @@ def lines(rows: list[dict[str, Any]]) -> list[str]:
     return out
 
 
-def _read(arguments: argparse.Namespace) -> tuple[Settings, list[Entry]] | None:
-    """The site and its ledger, oldest entry first; None where either cannot be read, which was said."""
+def _read(arguments: argparse.Namespace) -> tuple[Settings, list[Entry], dict[str, Any] | None] | None:
+    """The site, its ledger, oldest entry first, and what the daemon keeps of it; None where either cannot be read, which was said."""
     from gateway.config.load import load_site
     from gateway.config.settings import ConfigRefused
     from gateway.core.errors import JournalUnreadable
+    from gateway.core.hazards import LEDGER
     from gateway.journal.history import JournalHistory
     from gateway.report.hazard_ledger import entries
+    from gateway.runtime.school import KEPT
 
     try:
         settings = load_site(arguments.config, state_dir=arguments.state_dir)
-        return settings, entries(JournalHistory(settings.state_dir))
+        history, ledger = JournalHistory(settings.state_dir), settings.site.hazards
+        kept = history.kept(f"{KEPT}{ledger.id if ledger is not None else LEDGER}")  # first: the daemon may write meanwhile
+        return settings, entries(history), kept
     except ConfigRefused as refused:
         sys.stderr.write(f"{refused}\n")
     except JournalUnreadable as error:
@@ -177,7 +184,7 @@ def _export(arguments: argparse.Namespace) -> int:
     found = _read(arguments)
     if found is None:
         return 1
-    settings, entries = found
+    settings, entries, _ = found
     places = {name: Text(place.name, place.name_en or place.name) for name, place in settings.site.places.items()}
     out = io.BytesIO()
     try:
@@ -194,19 +201,24 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _verify_ledger(arguments: argparse.Namespace) -> int:
-    from gateway.report.hazard_ledger import check
+    from gateway.report.hazard_ledger import check, end_problem
 
     found = _read(arguments)
     if found is None:
         return 2
-    checked = check(found[1])
-    if checked.wrong:
-        print(f"broken: {checked.wrong}")
+    _, entries, kept = found
+    checked = check(entries)
+    wrong = checked.wrong or (end_problem(entries, kept) if kept is not None else "")
+    if wrong:
+        print(f"broken: {wrong}")
         return 1
     if not checked.last:
         print("the ledger has no entries")
         return 0
-    older = f"; entries 1 to {checked.first - 1} went with the journal's older events" if checked.first > 1 else ""
-    print(f"whole: entries {checked.first} to {checked.last}{older}")
+    print(f"whole: entries {checked.first} to {checked.last}")
+    if checked.first > 1:
+        print(f"the beginning is missing: entries 1 to {checked.first - 1} are not in the journal any more and are not proved")
+    if kept is None:
+        print("the journal keeps no state of the ledger: whether entries are missing at the end is not known")
     print(f"sha-256 of the last: {checked.sha256}")
     return 0

@@ -63,7 +63,7 @@ def _drill(group: argparse.ArgumentParser, site: Site, handler: Handler, ask: As
 
 
 def _walk_test(group: argparse.ArgumentParser, site: Site, handler: Handler, ask: Ask) -> None:
-    group.add_argument("--due", action="store_true", help="which tests are overdue, or due within 14 days")
+    group.add_argument("--due", action="store_true", help="which tests are overdue, due within 14 days, or were never passed")
     group.add_argument("--results", action="store_true", help="the last test of each point")
     site(group)
     group.set_defaults(handler=lambda arguments: _tests(arguments, group, ask))
@@ -125,10 +125,12 @@ def _tests(arguments: argparse.Namespace, group: argparse.ArgumentParser, ask: A
 def _due(rows: list[dict[str, Any]]) -> list[str]:
     out = []
     for row in rows:
-        if row.get("due") in ("overdue", "soon"):
+        never = not row["passed_ms"]
+        if row.get("due") in ("overdue", "soon") or ("due" in row and never):
             late = f"OVERDUE for {-row['in_days']} days" if row["due"] == "overdue" else f"due in {row['in_days']} days"
+            late += (", last test failed" if row["result"] else ", not yet tested") if never else ""
             out.append(f"{_day(row['due_ms'])}  {row['point']}  {late}  {row['zh']}  {row['en']}")
-    return out or ["no walk test is due within 14 days"]
+    return out or ["no walk test is due within 14 days; every point has passed its last one or needs none"]
 
 
 def _results(rows: list[dict[str, Any]]) -> list[str]:

@@ -39,17 +39,26 @@ def resolve_hazards(site: Site, out: Resolved) -> None:
             after_s=ledger.after_h * 3600,
             fix_days=ledger.fix_days,
             remind_s=ledger.remind_days * _DAY_S,
-            watched=_watched(out, ledger.responsible),
+            watched=_watched(site, out, ledger.responsible),
             places={place_id: Text(found.name, found.name_en or found.name) for place_id, found in site.places.items()},
         )
     )
     out.points[ledger.id] = rule_point(ledger.id, HAZARDS_ROLE, place, name, ledger.responsible)
 
 
-def _watched(out: Resolved, responsible: str) -> dict[str, Watched]:
-    """Every fault and tamper alarm of the site, those of devices, cameras and the gateway itself included."""
+def _watched(site: Site, out: Resolved, responsible: str) -> dict[str, Watched]:
+    """Every fault and tamper alarm of the site, those of devices, cameras and the gateway itself included. A device belongs to its line."""
+    devices = {wire.point: device for device, wires in out.wire.items() for wire in wires}
+    lines = {device.id: device.bus for device in site.devices}
+    links = {device: out.points[device].alarms[0].key for device in lines if device in out.points and out.points[device].alarms}
     return {
-        spec.key: Watched(point.place, spec.text, point.responsible or responsible)
+        spec.key: Watched(
+            point.place,
+            spec.text,
+            point.responsible or responsible,
+            devices.get(point.id, "") or lines.get(point.id, ""),
+            links.get(devices.get(point.id, ""), ""),
+        )
         for point in out.points.values()
         for spec in point.alarms
         if spec.event_class is EventClass.FAULT or spec.alarm_class == "tamper"

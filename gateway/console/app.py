@@ -23,11 +23,12 @@ from starlette.routing import Mount, Route, compile_path
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.console import view
+from gateway.console import refusals, view
 from gateway.console.accounts import AccountRefused, Accounts
 from gateway.console.book import DOWNLOADS, PAGES
-from gateway.console.pages import Archive, BadQuery, Download, NoArchive, NotThere, Page, Visit
+from gateway.console.pages import Archive, BadQuery, Busy, Download, NoArchive, NotThere, Page, Visit
 from gateway.console.sessions import ACT_S, Lock, Session, Sessions
+from gateway.console.turns import InTurn
 from gateway.console.words import LANGUAGES, say
 
 COOKIE, LANGUAGE_COOKIE, CSRF_HEADER = "campus_session", "campus_language", "x-csrf"
@@ -46,6 +47,7 @@ TEXT_MOST = 200
 LOCKINGS_TOLD = 100  # of one run
 SHELVE_MOST_S = 8 * 3600.0
 SET_RIGHT_MOST_S = 366 * 86_400.0  # what an inspection has found
+AGAIN_S = 5  # after so long the browser may ask a busy archive again
 NOTED_EACH_S = 3600.0  # looking at cameras
 
 log = logging.getLogger(__name__)
@@ -95,6 +97,7 @@ class Console:
         self._feed, self._accounts, self._zone, self._hosts, self._secure, self._now = feed, accounts, zone, hosts, secure, now
         self._sessions, self._lock = Sessions(), Lock()
         self._checking = asyncio.Semaphore(1)  # passwords are dear to check: one at a time leaves the other core alone
+        self._drawn = view.Drawn(zone)
         self._pages = 0
         self._lockings = 0
 
@@ -127,15 +130,15 @@ class Console:
             try:
                 known, status = await page.known(visit), 200
             except NotThere as missing:
-                known, status = {"missing": str(missing)}, 404
+                known, status = {"missing": refusals.say(str(missing), _language(request))}, _status(missing)
             except BadQuery as wrong:
                 known, status = {"missing": str(wrong)}, 400
             if status == 200 and page.noted:
                 await self._note_looking(page.noted, session, request)
-            parts = view.parts(visit.picture, visit.away, visit.language, visit.role, self._zone, ("banner", *page.live))
+            parts = self._drawn.parts(visit.picture, visit.away, visit.language, visit.role, ("banner", *page.live))
             template = page.template if status == 200 else "missing.html"
             html = view.render(template, visit.language, page=page, pages=PAGES, parts=parts, visit=visit, csrf=session.csrf, **known)
-            return HTMLResponse(html, status, {"cache-control": "no-store"})
+            return HTMLResponse(html, status, {"cache-control": "no-store"} | _later(status))
 
         return shown
 
@@ -147,7 +150,7 @@ class Console:
             try:
                 answer = await download.give(self._visit(request, session))
             except NotThere as missing:
-                raise HTTPException(404, str(missing)) from None
+                raise HTTPException(_status(missing), str(missing)) from None
             except BadQuery as wrong:
                 raise HTTPException(400, str(wrong)) from None
             if download.noted:
@@ -171,7 +174,7 @@ class Console:
             round(time.time() * 1000),
             dict(request.query_params),
             dict(request.path_params),
-            self._archive,
+            InTurn(self._archive, session.turns),
             request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         )
 
@@ -286,7 +289,7 @@ class Console:
         further = {"value": _text(body, "value", TEXT_MOST), "second": _text(body, "second", 80), "points": _points(body)}
         command |= {"why": why, "for_s": for_s} | {name: value for name, value in further.items() if value}
         done, text = await self._feed.act(command)
-        return JSONResponse({"text": text}) if done else _error(409, text)
+        return JSONResponse({"text": text}) if done else _error(409, refusals.say(text, _language(request)))
 
     # --- what happens --------------------------------------------------------------------------
 
@@ -314,7 +317,7 @@ class Console:
                     yield "event: out\ndata: {}\n\n"
                     return
                 picture = self._feed.picture
-                parts = view.parts(picture, self._feed.away, language, self._accounts.role_of(session.name), self._zone, wanted)
+                parts = self._drawn.parts(picture, self._feed.away, language, self._accounts.role_of(session.name), wanted)
                 fresh = {name: html for name, html in parts.items() if shown.get(name) != html}
                 shown.update(fresh)
                 told = {"parts": fresh, "site": "" if picture is None else picture["site"][language], "sounds": _sounds(picture)}
@@ -346,7 +349,7 @@ class _Guard:
 
         request = Request(scope)
         refused = self._why_not(request)
-        answer: Callable[[Scope, Receive, Send], Awaitable[None]] = _error(*refused) if refused else self._app
+        answer: Callable[[Scope, Receive, Send], Awaitable[None]] = _shown(request, *refused) if refused else self._app
         await answer(scope, receive, with_headers)
 
     def _why_not(self, request: Request) -> tuple[int, str] | None:
@@ -407,12 +410,32 @@ def _points(body: dict[str, Any]) -> list[str]:
     return points
 
 
+def _status(missing: NotThere) -> int:
+    return 503 if isinstance(missing, Busy) else 404
+
+
+def _later(status: int) -> dict[str, str]:
+    return {"retry-after": str(AGAIN_S)} if status == 503 else {}
+
+
 def _error(status: int, text: str) -> JSONResponse:
-    return JSONResponse({"error": text}, status)
+    return JSONResponse({"error": text}, status, _later(status))
 
 
 async def _refusal(request: Request, error: Exception) -> Response:
-    return _error(error.status_code, error.detail) if isinstance(error, HTTPException) else _error(400, "the request was cut off")
+    if not isinstance(error, HTTPException):
+        return _error(400, "the request was cut off")
+    return _shown(request, error.status_code, error.detail)
+
+
+def _shown(request: Request, status: int, detail: str) -> Response:
+    """A refusal: as a page for who looks with a browser, else as JSON."""
+    language = _language(request)
+    text = refusals.say(detail, language)
+    if request.method not in ("GET", "HEAD") or "text/html" not in request.headers.get("accept", ""):
+        return _error(status, text)
+    html = view.render("refused.html", language, refused=text)
+    return HTMLResponse(html, status, {"cache-control": "no-store"} | _later(status))
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from gateway.console.pages import Download, Page
 from gateway.console.plan import DRAWING, PLAN, POINTS
 from gateway.console.reports import AS_JSON, REPORT, REPORTS
 from gateway.console.trends import TRENDS, TRENDS_FILE
+from gateway.console.zones import ZONES
 
 NOW = Page("/", "now", "now.html", ("alarms", "faults", "aside", "duties", "delivery", "points"))
 
@@ -31,6 +32,7 @@ PAGES: tuple[Page, ...] = (
     HAZARD,
     REPORT,
     INCIDENT,
+    ZONES,
 )
 DOWNLOADS: tuple[Download, ...] = (
     TILE,

@@ -17,6 +17,7 @@ async def _known(visit: Visit) -> dict[str, Any]:
         "tried": tried,
         "worked_on": [point for point in picture["points"] if point.get("worked_on")],
         "drills": tuple(words.DRILLS),
+        "named": desk.told_apart(picture["points"], visit.language),
     }
 
 

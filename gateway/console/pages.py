@@ -36,8 +36,17 @@ class Measured:
     limits: tuple[Limit, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is drawn in a camera's view. kind: zone, line, mask. name: '' of a mask. corners: x, y between 0 and 1 from the top left."""
+
+    kind: str
+    name: str
+    corners: tuple[tuple[float, float], ...]
+
+
 class Archive(Protocol):
-    """What the page knows beside the daemon's picture. Each method raises NotThere with words for the person who asked."""
+    """What the page knows beside the daemon's picture. Each method raises NotThere with words for the person who asked, or Busy."""
 
     async def events(self, wanted: Wanted, most: int) -> list[Told]:
         """The newest `most` of those asked for, newest first."""
@@ -53,6 +62,10 @@ class Archive(Protocol):
 
     def cameras(self) -> tuple[str, ...]:
         """Ids of all cameras."""
+        ...
+
+    def drawn(self, camera: str) -> tuple[Shape, ...]:
+        """Zones, lines and masks of a camera in the site file."""
         ...
 
     async def reports(self, kind: str) -> list[dict[str, Any]]:
@@ -80,6 +93,13 @@ class NotThere(Exception):
     """What was asked for is not there; the text says why."""
 
 
+class Busy(NotThere):
+    """Too many questions wait for their answers already; the same one may be asked again in a moment."""
+
+    def __init__(self) -> None:
+        super().__init__("too many questions at once: try again in a moment")
+
+
 class BadQuery(Exception):
     """What the address asks for makes no sense; the text says what was expected."""
 
@@ -97,6 +117,9 @@ class NoArchive:
         return ()
 
     def cameras(self) -> tuple[str, ...]:
+        return ()
+
+    def drawn(self, camera: str) -> tuple[Shape, ...]:
         return ()
 
     async def reports(self, kind: str) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from gateway.console.pages import Answer, Download, NotThere, Page, Visit
 # How a point stands, the gravest first: what of it is true first is shown.
 MARKS = ("alarm", "rehearsed", "taken", "fault", "aside", "mode", "normal")
 WIDTH = 1000  # of the plan, in the units in which its marks are drawn
+LETTER = 15  # width of a Chinese letter of a label, in the same units; as in page.css
 EDGE = 24  # no mark is nearer to the plan's edge
 SHOWN_S = 60  # a browser may keep the drawing so long
 
@@ -55,6 +56,12 @@ def _spot(at: list[float] | None, high: int) -> dict[str, Any]:
     if at is None:
         return {"x": None, "y": None}
     return {"x": _within(at[0] * WIDTH, WIDTH), "y": _within(at[1] * high, high)}
+
+
+def label_shift(x: int, text: str) -> int:
+    """How far a label of LETTER units, centred under a mark, moves aside so that it stays within the plan."""
+    half = round(sum(LETTER if ord(letter) > 0x2E7F else LETTER * 0.6 for letter in text) / 2) + 4
+    return min(max(x, half), max(WIDTH - half, half)) - x
 
 
 def _within(where: float, most: int) -> int:

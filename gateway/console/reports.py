@@ -7,6 +7,7 @@ not made so is shown as it is. The report of a drill holds the data of the event
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -69,7 +70,9 @@ async def _report(visit: Visit) -> tuple[str, int, dict[str, Any]]:
     kind, number = visit.within["kind"], visit.within["number"]
     if kind not in (*KINDS, EVENT) or not number.isascii() or not number.isdecimal() or len(number) > 12:
         raise NotThere(f"there is no such report; kinds: {', '.join(KINDS)}")
-    names = {each["point"]: {"zh": each["zh"], "en": each["en"]} for each in (visit.picture or {}).get("points", ())}
+    points = (visit.picture or {}).get("points", ())
+    told = {language: desk.told_apart(points, language) for language in words.LANGUAGES}
+    names = {each["point"]: {language: told[language][each["point"]] for language in words.LANGUAGES} for each in points}
     if kind != EVENT:
         report = await visit.archive.report(kind, int(number))
         if kind == DRILL and isinstance(report.get("drill"), Mapping):
@@ -91,7 +94,8 @@ def _of_drill(data: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -
     figures += [_named("figure", "lasted_s", "s") | {"value": data.get("lasted_s")}]
     figures += [_named("figure", "persons", "text") | {"value": ", ".join(data.get("persons", ()))}]
     figures += [_named("figure", "ended", "text") | {"value": _ended(str(data.get("ended", "")))}]
-    rows = [_drill_row(each) for each in data.get("alarms", ())]
+    times = Counter(str(each.get("name")) for each in data.get("alarms", ()))
+    rows = [_drill_row(each, times) for each in data.get("alarms", ())]
     columns = [_named("column", name, kind) for name, kind in _DRILL_COLUMNS.items()]
     tables = [_named("table", "exercised", "") | {"columns": columns, "rows": rows, "more": 0}] if rows else []
     if data.get("not_pressed"):
@@ -114,10 +118,14 @@ _DRILL_COLUMNS = {
 }
 
 
-def _drill_row(alarm: Mapping[str, Any]) -> dict[str, Any]:
+def _drill_row(alarm: Mapping[str, Any], times: Mapping[str, int]) -> dict[str, Any]:
+    """times: how often each name is there; one that is there twice is told with its point's id."""
+    name, point = alarm.get("name"), str(alarm.get("alarm", "")).partition("/")[0]
+    if isinstance(name, Mapping) and times[str(name)] > 1:
+        name = {language: f"{text} ({point})" for language, text in name.items()}
     received = alarm.get("received_s") or {}
     row = {name: alarm.get(name) for name in _DRILL_COLUMNS}
-    return row | {"point": alarm.get("name") or alarm.get("alarm"), "received_s": max(received.values(), default=None)}
+    return row | {"point": name or alarm.get("alarm"), "received_s": max(received.values(), default=None)}
 
 
 def _ended(how: str) -> dict[str, str]:
@@ -170,6 +178,7 @@ async def _page(visit: Visit) -> dict[str, Any]:
         "number": number,
         "report": report,
         "title": title.get(visit.language) or words.of(words.REPORTS, kind, visit.language),
+        "answers": site.get("by", ""),
         "school": site.get(visit.language) or site.get("zh", ""),
         "sections": [(name, section, _is_told(section)) for name, section in told],
         "shown": lambda value, form: shown(value, form, visit.language, visit.zone),

@@ -6,6 +6,8 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 
+from gateway.console.turns import Turns
+
 LOOK_S = 12 * 3600.0  # a shift: the list of alarms must not be hidden behind a form in the middle of the night
 ACT_S = 15 * 60.0  # without a deed for so long, the password is asked again before the next one
 WRONG_MOST = 5
@@ -18,7 +20,7 @@ TRACKED_MOST = 1000
 class Session:
     """One browser. csrf: what each request that changes something must carry. until_s: of looking; act_until_s: of acting.
 
-    noted_s: what was put on record of its looking, and when last.
+    noted_s: what was put on record of its looking, and when last. turns: of its questions to the archive.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Session:
     until_s: float
     act_until_s: float
     noted_s: dict[str, float] = field(default_factory=dict)
+    turns: Turns = field(default_factory=Turns)
 
 
 @dataclass(slots=True)

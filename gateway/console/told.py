@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.roles import ROLES, SYSTEM_ROLES
 from gateway.config.roles_rules import RULE_ROLES
-from gateway.console import words
+from gateway.console import reasons, refusals, words
 from gateway.console.pages import Visit
 from gateway.core.history import Told
 
@@ -94,52 +94,22 @@ DEEDS: dict[str, tuple[str, str]] = {
     "inspection.overdue": ("检查逾期", "inspection overdue"),
 }
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "acknowledge": ("确认报警", "acknowledge"),
-    "reset": ("复位", "reset"),
-    "shelve": ("搁置", "shelve"),
-    "unshelve": ("取消搁置", "unshelve"),
-    "out_of_service": ("停用", "take out of service"),
-    "return_to_service": ("恢复使用", "return to service"),
-    "output": ("操作输出", "switch an output"),
-    "silence": ("消音", "silence"),
-    "take_snapshot": ("抓拍", "take a picture"),
-    "learn": ("重新学习自然漏电", "learn natural leakage anew"),
-    "check_in": ("护学岗签到", "check in at the guard post"),
-    "patrol": ("巡逻打卡", "patrol"),
-    "answer": ("应答查岗", "answer the duty call"),
-    "open_shift": ("交接班", "shift handover"),
-    "whistle": ("吹哨", "whistle"),
-    "report_in": ("报到", "report in"),
-    "end_whistle": ("结束吹哨", "end the whistle"),
-    "sign_in": ("登录", "sign in"),
-    "sign_out": ("退出", "sign out"),
-    "locked_out": ("多次密码错误，已锁定", "locked out after wrong passwords"),
-    "looked": ("查看画面", "looked"),
-    "start_drill": ("开始演练", "start a drill"),
-    "end_drill": ("结束演练", "end the drill"),
-    "start_test": ("开始报警测试", "start a walk test"),
-    "end_test": ("结束报警测试", "end the walk test"),
-    "start_maintenance": ("开始检修", "start maintenance"),
-    "end_maintenance": ("结束检修", "end maintenance"),
-    "replay": ("请求补发", "ask for events again"),
-    "open_hazard": ("登记隐患", "open a hazard"),
-    "assign_hazard": ("交办隐患", "assign a hazard"),
-    "fix_hazard": ("隐患整改", "report a hazard as fixed"),
-    "verify_hazard": ("隐患复查", "verify a hazard"),
-    "close_hazard": ("隐患销号", "close a hazard"),
-    "inspect": ("巡查排查", "inspect"),
-    "commission": ("调试验收", "commission"),
-}
 _FURTHER_ROLES: dict[str, tuple[str, str]] = {
     "output": ("输出", "output"),
     "door": ("门禁", "door"),
     "school_window": ("作息时段", "school window"),
     "tests_due": ("报警测试到期", "walk tests due"),
 }
-_ROLES = {
-    role.name: (role.text.zh, role.text.en) for role in (*ROLES.values(), *SYSTEM_ROLES.values(), *RULE_ROLES.values())
-} | _FURTHER_ROLES
+_ROLES = (
+    {role.name: (role.text.zh, role.text.en) for role in (*ROLES.values(), *SYSTEM_ROLES.values(), *RULE_ROLES.values())}
+    | _FURTHER_ROLES
+    | words.ROLES
+)
+_ALARMS = {
+    (role.name, alarm.name): (alarm.text.zh, alarm.text.en)
+    for role in (*ROLES.values(), *SYSTEM_ROLES.values(), *RULE_ROLES.values())
+    for alarm in role.alarms
+}
 _STATES: dict[str, tuple[str, str]] = {
     **words.STATES,
     "normal": ("正常", "normal"),
@@ -149,7 +119,24 @@ _STATES: dict[str, tuple[str, str]] = {
     "verified": ("已复查", "verified"),
     "closed": ("已销号", "closed"),
 }
-TARGETS: dict[str, tuple[str, str]] = {"page": ("值守页面", "the page"), "cameras": ("摄像机", "cameras")}
+TARGETS: dict[str, tuple[str, str]] = {
+    "page": ("值守页面", "the page"),
+    "cameras": ("摄像机", "cameras"),
+    "gateway": ("报警主机", "gateway"),
+    **words.DRILLS,
+}
+# Who switched an output, where no person did: `linkage one-key`.
+BY_ITSELF: dict[str, tuple[str, str]] = {
+    "linkage": ("联动", "linkage"),
+    "rule": ("规则", "rule"),
+    "anti-ram": ("防冲撞", "anti-ram"),
+    "door": ("门禁", "door"),
+}
+_OWN: dict[str, tuple[str, str]] = {
+    "gateway": ("报警主机", "gateway"),
+    "safe value": ("恢复安全状态", "safe value"),
+    "end of the pulse": ("动作时间到", "end of the pulse"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +149,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a line of the history shows, in one language. at: local time; after: since a given moment, for a timeline."""
+    """What a line of the history shows, in one language. at: local time. point: id of what it is about; subject: that as it is shown."""
 
     row: int
     at_ms: int
@@ -180,13 +167,14 @@ class Row:
     proof: tuple[Proof, ...]
     incident: str
     point: str
+    subject: str
     type: str
     id: str
 
 
 def rows(told: list[Told], visit: Visit) -> list[Row]:
     """The same, in their order."""
-    names = _names(visit)
+    names = _names(visit) | _targets(visit)
     zone = ZoneInfo(visit.zone)
     return [_row(each, visit.language, names, lambda at_ms: local(at_ms, zone)) for each in told]
 
@@ -216,7 +204,27 @@ def value_text(value: object, unit: object, language: str) -> str:
     if isinstance(value, int | float):
         shown = f"{value:.6g}"
         return f"{shown} {UNITS.get(unit, unit)}" if isinstance(unit, str) and unit else shown
-    return words.of(words.CAMERAS, str(value), language)
+    return words.of(words.CAMERAS, str(value), language) if value in words.CAMERAS else reasons.value(str(value), language)
+
+
+def who_name(by: str, language: str, names: Mapping[str, str]) -> str:
+    """A person as written; what acts by itself in words, with its name. names: `at:` and an id -> name."""
+    kind, space, name = by.partition(" ")
+    if by in _OWN or not space or kind not in BY_ITSELF:
+        return words.of(_OWN, by, language)
+    return f"{words.of(BY_ITSELF, kind, language)} {names.get(f'at:{name}', name)}"
+
+
+def _targets(visit: Visit) -> dict[str, str]:
+    """`at:` and the id of what a command may be about -> its name."""
+    picture = visit.picture or {}
+    listed = (("point", "points"), ("duty", "duties"), ("inspection", "inspections"), ("id", "modes"), ("rule", "rules"))
+    named = {f"at:{each[key]}": each[visit.language] for key, part in listed for each in picture.get(part) or ()}
+    side = words.LANGUAGES.index(visit.language)
+    for point in picture.get("points") or ():
+        alarms = {alarm: text[side] for (role, alarm), text in _ALARMS.items() if role == point.get("role")}
+        named |= {f"at:{point['point']}/{alarm}": f"{point[visit.language]} · {text}" for alarm, text in alarms.items()}
+    return named
 
 
 def _names(visit: Visit) -> dict[str, str]:
@@ -240,29 +248,45 @@ def _row(told: Told, language: str, names: Mapping[str, str], shown: Callable[[i
         event_class=told.event_class,
         class_word=words.of(CLASSES, told.event_class, language),
         deed=deed,
-        what=_what(told, language),
+        what=_what(told, language, names),
         place=names.get(place, place),
         role=role_name(_text(data, "role"), language) if told.event_class != "audit" else "",
         state=words.of(_STATES, state, language),
-        who=_text(data, "by") or _text(data, "responsible"),
+        who=who_name(_text(data, "by"), language, names) or _text(data, "responsible"),
         value=value_text(data.get("value"), data.get("unit"), language) if told.event_class != "audit" else "",
         proof=(*received, *owed),
         incident=_text(data, "incident"),
         point=told.subject,
+        subject=subject_name(told, language),
         type=told.type,
         id=told.id,
     )
 
 
-def _what(told: Told, language: str) -> str:
+def subject_name(told: Told, language: str) -> str:
+    """What an event is about: a drill and the gateway in words, of all else its id."""
+    kind = told.subject.removeprefix("drill-")
+    if kind in words.DRILLS and (kind != told.subject or _text(told.data, "command") in ("start_drill", "end_drill")):
+        return words.of(words.DRILLS, kind, language)
+    return words.of(_OWN, told.subject, language)
+
+
+def _what(told: Told, language: str, names: Mapping[str, str]) -> str:
     data = told.data
     text = data.get("text")
     if isinstance(text, dict) and isinstance(text.get(language), str):
         return str(text[language])
     if told.type == "campus.audit.command":
-        asked = words.of(COMMANDS, _text(data, "command"), language), words.of(TARGETS, _text(data, "target"), language)
-        return " · ".join(each for each in (*asked, _text(data, "reason"), _text(data, "why")) if each)
-    return told.subject
+        command, target = _text(data, "command"), _text(data, "target")
+        named = names.get(target, target) if command == "open_hazard" else _target(target, language, names)
+        asked = words.of(words.COMMANDS, command, language), named
+        return " · ".join(each for each in (*asked, refusals.say(_text(data, "reason"), language), _text(data, "why")) if each)
+    return subject_name(told, language)
+
+
+def _target(target: str, language: str, names: Mapping[str, str]) -> str:
+    """A point, an alarm of it, a duty, a drill: by name where it has one."""
+    return names.get(f"at:{target}") or words.of(TARGETS, target, language)
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
-from gateway.console import plan, words
+from gateway.console import plan, reasons, words
 
 PARTS: tuple[str, ...] = ("banner", "alarms", "faults", "aside", "duties", "delivery", "points", "eyes")
 PARTS += ("plan", "plan_rest", "all_points", "duty", "modes", "hazards", "inspections")
@@ -24,7 +24,12 @@ _SEVERITY = {"Extreme": 0, "Severe": 1, "Moderate": 2, "Minor": 3}
 
 _FOLDER = Path(__file__).parent / "templates"
 _JINJA = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    loader=jinja2.FileSystemLoader(_FOLDER),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
 )
 
 
@@ -71,16 +76,62 @@ def parts(
         "clock_time": lambda text: clock_time(text, zone),
         "day_time": lambda text: day_time(text, zone),
         "day_of": lambda at_ms: f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(zone)):%Y-%m-%d}",
+        "seen": {point["place"] for point in picture["points"] if point.get("camera")},
+        "recipient": lambda by: recipient(picture, by, language),
+        "wait_word": lambda wait: wait_word(picture, wait, language),
+        "exercise_of": exercise_of,
         "marks": lambda: plan.marks(picture, UNTAKEN),
+        "label_shift": plan.label_shift,
         "plan_height": plan.height(picture),
         "point_name": lambda point: next((each[language] for each in picture["points"] if each["point"] == point), point),
         "hazards": sorted(picture.get("hazards") or [], key=hazard_order),
+        "hazards_more": picture.get("hazards_more", 0),
         "inspections": sorted(picture.get("inspections") or [], key=inspection_order),
         "untaken": UNTAKEN,
         "untaken_count": sum(alarm["state"] in UNTAKEN and not alarm["fault"] for alarm in picture["alarms"]),
         "may_act": role in ("guard", "duty_leader", "technician"),
     }
     return {name: render(f"{name}.html", language, **known) for name in wanted}
+
+
+def recipient(picture: Mapping[str, Any], by: str, language: str) -> str:
+    """The name of a recipient; of `police: name`, a person there, that name behind it. Any other person as written."""
+    owner, colon, person = by.partition(": ")
+    name = next((str(each[language]) for each in picture["recipients"] if each["id"] == owner), owner)
+    return f"{name}{colon}{person}"
+
+
+def wait_word(picture: Mapping[str, Any], wait: Mapping[str, Any], language: str) -> str:
+    """What the news of an alarm waits for, in words."""
+    name = recipient(picture, wait["name"], language) if wait["what"] == "centre" else wait["name"]
+    key = f"{wait['what']} late" if wait["late"] else wait["what"]
+    return words.of(words.WAITS, key, language).replace("{s}", str(wait["s"])).replace("{name}", name)
+
+
+def exercise_of(alarm: Mapping[str, Any]) -> str:
+    """`drill`, `test` or `maintenance` where the alarm belongs to one, else ''."""
+    return str(alarm["mode"]).partition(":")[0]
+
+
+class Drawn:
+    """The parts of the newest picture: each is rendered once for all pages of one language and role. zone: as for parts()."""
+
+    def __init__(self, zone: str) -> None:
+        self._zone = zone
+        self._picture: Mapping[str, Any] | None = None
+        self._away = True
+        self._html: dict[tuple[str, str], dict[str, str]] = {}
+
+    def parts(
+        self, picture: Mapping[str, Any] | None, away: bool, language: str, role: str, wanted: Collection[str] = PARTS
+    ) -> dict[str, str]:
+        """As parts(). A picture is known by its identity: whoever has a newer one hands in another object."""
+        if picture is not self._picture or away != self._away:
+            self._picture, self._away, self._html = picture, away, {}
+        known = self._html.setdefault((language, role), {})
+        if missing := [name for name in wanted if name not in known]:
+            known |= parts(picture, away, language, role, self._zone, missing)
+        return {name: known[name] for name in wanted}
 
 
 def render(template: str, language: str, **known: Any) -> str:
@@ -91,6 +142,8 @@ def render(template: str, language: str, **known: Any) -> str:
         "clock_word": words.CLOCKS,
         "mode_word": words.MODES,
         "first_step": words.FIRST_STEPS,
+        "exercise_word": words.EXERCISES,
+        "mode_name": words.MODE_NAMES,
         "camera_word": words.CAMERAS,
         "mark_word": words.MARKS,
         "duty_word": words.DUTY_STATES,
@@ -103,6 +156,7 @@ def render(template: str, language: str, **known: Any) -> str:
         "report_word": words.REPORTS,
     }
     helpers = {name: _reader(table, language) for name, table in tables.items()}
+    helpers |= {"reason_word": lambda text: reasons.say(text, language), "value_word": lambda shown: reasons.value(str(shown), language)}
     return _JINJA.get_template(template).render(t=lambda key: words.say(key, language), lang=language, **helpers, **known).strip()
 
 

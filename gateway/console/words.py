@@ -30,6 +30,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "set_aside": ("搁置与停用", "Set aside"),
     "no_faults": ("无故障", "No faults"),
     "who": ("负责人", "Responsible"),
+    "look": ("看现场画面", "See the cameras"),
     "taken_by": ("确认人", "Taken by"),
     "way": ("送达", "Proof"),
     "acknowledge": ("确认", "Acknowledge"),
@@ -81,7 +82,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "open_incidents": ("未解决的突发事件", "Open incidents"),
     "modes": ("演练、测试与检修", "Drills, tests, maintenance"),
     "no_modes": ("现在没有演练、测试或检修", "No drill, test or maintenance now"),
-    "announced": ("已预告", "announced"),
+    "still_real": ("演练已预告，尚未开始：此时按下为真实报警", "Drill announced, not begun: a button pressed now is a real alarm"),
     "begins": ("开始", "begins"),
     "until": ("至", "until"),
     "passed": ("通过", "passed"),
@@ -89,6 +90,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "end": ("结束", "End"),
     "walk_tests_due": ("待做的报警测试", "Walk tests that are due"),
     "last_test": ("上次", "last"),
+    "not_passed_yet": ("尚未测试通过", "not yet passed"),
     "open_shift": ("交接班", "Change of shift"),
     "taken_from": ("交班人", "Taken over from"),
     "shift_is_yours": ("接班人：", "Who takes over:"),
@@ -121,7 +123,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "fix_hazard": ("整改完成", "Set right"),
     "what_was_done": ("整改措施", "What was done"),
     "verify_hazard": ("复查", "Verify"),
-    "second_person": ("复查人不能是整改人", "Somebody else than who set it right"),
+    "second_person": ("复查人不能是整改人或整改责任人", "Somebody else than who set it right or is responsible"),
     "is_right": ("已整改到位", "It is right now"),
     "not_right": ("不合格，退回整改", "Not right yet, back to be set right"),
     "needed_if_not_right": ("（退回时必填）", "(needed when it is not right)"),
@@ -204,6 +206,49 @@ WORDS: dict[str, tuple[str, str]] = {
         "画面仅在本页显示，不保存；隐私区域为黑色。查看摄像机会记入审计。",
         "Pictures are shown on this page only and not kept; private areas are black. Looking at cameras is on record.",
     ),
+    # zones of a camera
+    "zones_drawn": ("区域、计数线与遮蔽", "Zones, lines and masks"),
+    "none_drawn": ("没有区域、计数线或遮蔽", "No zones, lines or masks"),
+    "draw_zones": ("绘制区域", "Draw zones"),
+    "draw_told": (
+        "点击画面依次放置角点，拖动可移动。键盘：用“加角点”按钮，再逐个选中角点，用方向键移动（同时按上档键移动更远），删除键删除。",
+        "Click or touch the picture to set corners in order; drag a corner to move it. By keyboard: “Add a corner”, "
+        "reach a corner with Tab, move it with the arrow keys (with Shift farther), remove it with Delete.",
+    ),
+    "draw_line_told": (
+        "计数线有两个点：从起点看向终点，由左向右越过为进，反向为出。区域和遮蔽至少三个角点，各边不得相交。",
+        "A line has two points: who crosses from the left to the right, looking from the first to the second, goes in. "
+        "A zone or mask has at least three corners, and its sides do not cross.",
+    ),
+    "draw_kind": ("类型", "Kind"),
+    "draw_zone": ("区域", "zone"),
+    "draw_line": ("计数线", "line"),
+    "draw_mask": ("遮蔽", "mask"),
+    "draw_id": ("编号（a-z、0-9、-）", "Id (a-z, 0-9, -)"),
+    "draw_corner": ("角点", "corner"),
+    "draw_add": ("加角点", "Add a corner"),
+    "draw_undo": ("撤销", "Undo"),
+    "draw_delete": ("删除", "Delete"),
+    "draw_finish": ("完成", "Finish"),
+    "draw_few": ("至少需要三个角点", "At least three corners are needed"),
+    "draw_two": ("计数线需要两个不同的点", "A line needs two points that differ"),
+    "draw_cross": ("各边相交：请按顺序沿一个方向放置角点", "The sides cross: set the corners in order, one way round"),
+    "draw_small": ("面积太小：至少为画面的 0.1%", "Too small: at least 0.1% of the picture"),
+    "draw_bad_id": ("请填写编号：小写字母、数字和 -，最多 48 个字符", "An id is needed: a-z, 0-9 and -, at most 48 characters"),
+    "draw_same_id": ("此编号已在这台摄像机上使用", "This camera has this id already"),
+    "draw_good": ("可以使用", "This can be used"),
+    "draw_text": ("写入站点文件的内容", "What belongs into the site file"),
+    "draw_copy": ("复制", "Copy"),
+    "draw_copied": ("已复制", "Copied"),
+    "draw_masks_here": (
+        "写在这台摄像机的 [[cameras]] 中、它的区域之前，代替原有的 masks",
+        "in this camera's [[cameras]], above its zones, in place of the masks there",
+    ),
+    "draw_rest_here": ("接在这台摄像机的 [[cameras]] 之后", "after this camera's [[cameras]]"),
+    "draw_apply": (
+        "本页不保存任何内容。请将上面的文字写入站点文件，先检查，再应用。",
+        "This page saves nothing. The text belongs into the site file: write it there, check the file, then apply it.",
+    ),
 }
 
 STATES: dict[str, tuple[str, str]] = {
@@ -223,6 +268,17 @@ STEPS: dict[str, tuple[str, str]] = {
     "broker_acked": ("消息服务器已收", "broker has it"),
     "received": ("中心已收", "centre received"),
     "unusable": ("中心无法识别", "centre cannot use it"),
+    "acknowledged": ("已确认", "acknowledged"),
+}
+
+# What the news of an alarm waits for, and the same when it is late.
+WAITS: dict[str, tuple[str, str]] = {
+    "disk": ("正在存盘", "on its way to the disk"),
+    "earlier": ("本次开机前的送达情况见历史记录", "raised before the last start: its proof is in the history"),
+    "path": ("等待消息服务器接收（{name}）", "waits for the broker ({name})"),
+    "path late": ("上联未连接（{name}）", "path is not connected ({name})"),
+    "centre": ("等待中心（{name}）确认", "waits for the centre ({name})"),
+    "centre late": ("中心（{name}）未收到 {s} 秒", "centre ({name}) has not had it for {s} s"),
 }
 
 CLOCKS: dict[str, tuple[str, str]] = {
@@ -271,6 +327,62 @@ DRILLS: dict[str, tuple[str, str]] = {
     "ram": ("防冲撞演练", "anti-ram drill"),
     "quake": ("防震演练", "earthquake drill"),
     "other": ("其他应急演练", "other drill"),
+}
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "acknowledge": ("确认报警", "acknowledge"),
+    "reset": ("复位", "reset"),
+    "shelve": ("搁置", "shelve"),
+    "unshelve": ("取消搁置", "unshelve"),
+    "out_of_service": ("停用", "take out of service"),
+    "return_to_service": ("恢复使用", "return to service"),
+    "output": ("操作输出", "switch an output"),
+    "silence": ("消音", "silence"),
+    "take_snapshot": ("抓拍", "take a picture"),
+    "learn": ("重新学习自然漏电", "learn natural leakage anew"),
+    "check_in": ("护学岗签到", "check in at the guard post"),
+    "patrol": ("巡逻打卡", "patrol"),
+    "answer": ("应答查岗", "answer the duty call"),
+    "open_shift": ("交接班", "shift handover"),
+    "whistle": ("吹哨", "whistle"),
+    "report_in": ("报到", "report in"),
+    "end_whistle": ("结束吹哨", "end the whistle"),
+    "sign_in": ("登录", "sign in"),
+    "sign_out": ("退出", "sign out"),
+    "locked_out": ("多次密码错误，已锁定", "locked out after wrong passwords"),
+    "looked": ("查看画面", "looked"),
+    "start_drill": ("开始演练", "start a drill"),
+    "end_drill": ("结束演练", "end the drill"),
+    "start_test": ("开始报警测试", "start a walk test"),
+    "end_test": ("结束报警测试", "end the walk test"),
+    "start_maintenance": ("开始检修", "start maintenance"),
+    "end_maintenance": ("结束检修", "end maintenance"),
+    "replay": ("请求补发", "ask for events again"),
+    "open_hazard": ("登记隐患", "open a hazard"),
+    "assign_hazard": ("交办隐患", "assign a hazard"),
+    "fix_hazard": ("隐患整改", "report a hazard as fixed"),
+    "verify_hazard": ("隐患复查", "verify a hazard"),
+    "close_hazard": ("隐患销号", "close a hazard"),
+    "inspect": ("巡查排查", "inspect"),
+    "commission": ("调试验收", "commission"),
+}
+
+# Who gives commands, and who may sign in.
+ROLES: dict[str, tuple[str, str]] = {
+    "guard": ("值守人员", "guard"),
+    "duty_leader": ("带班人员", "duty leader"),
+    "technician": ("技术人员", "technician"),
+    "centre": ("接警中心", "centre"),
+    "viewer": ("只读人员", "viewer"),
+    "gateway": ("报警主机", "gateway"),
+    "rule": ("联动规则", "rule"),
+}
+
+# As refusals and events name them.
+MODE_NAMES: dict[str, tuple[str, str]] = {
+    "drill": ("演练", "drill"),
+    "test": ("报警测试", "walk test"),
+    "maintenance": ("检修", "maintenance"),
 }
 
 HAZARD_STATES: dict[str, tuple[str, str]] = {
@@ -368,7 +480,15 @@ FIRST_STEPS: dict[str, tuple[str, str]] = {
     "blocked": ("清除堵塞物，恢复通行", "Clear the exit"),
     "door": ("到门口查看并关门", "Go to the door and close it"),
     "tamper": ("派人查看设备是否被破坏，通知技术人员", "See whether the device was damaged, call the technician"),
+    "duty": ("到岗查看并签到", "Go there and check in"),
     "fault": ("通知技术人员", "Call the technician"),
+}
+
+# The same while the alarm belongs to an exercise, by its kind.
+EXERCISES: dict[str, tuple[str, str]] = {
+    "drill": ("按演练方案处置，勿拨打 110", "Follow the plan of the drill, do not call 110"),
+    "test": ("报警测试：核对本机与中心收到，勿拨打 110", "Walk test: see that it arrives here and at the centre, do not call 110"),
+    "maintenance": ("检修中：请技术人员核实，勿拨打 110", "Maintenance: let the technician see to it, do not call 110"),
 }
 
 

@@ -351,8 +351,10 @@ def _hazard(base: dict[str, Schema]) -> Kind:
         "previous_entry": {**SHA256, "description": "of the canonical form of the data of the entry before; zeros for the first"},
     }
     rejected = {"type": "boolean", "description": "a second person has looked and it is not right"}
+    extended = number("how often its day was put off", 0, whole=True)
     types = tuple(f"campus.hazard.{step}" for step in HAZARD_STEPS)
-    return Kind("data-hazard", "A hazard takes one step.", ("duty",), types, _data(base | entry, {"rejected": rejected}))
+    data = _data(base | entry, {"rejected": rejected, "extended": extended})
+    return Kind("data-hazard", "A hazard takes one step.", ("duty",), types, data)
 
 
 def _whistles() -> tuple[Kind, ...]:

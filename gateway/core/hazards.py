@@ -13,9 +13,12 @@ from gateway.core.points import Text
 
 OPEN, ASSIGNED, FIXED, VERIFIED, CLOSED = HAZARD_STATES = ("open", "assigned", "fixed", "verified", "closed")
 HAZARD_STEPS = ("opened", "assigned", "fixed", "verified", "closed", "reopened")
-SOURCES = ("fault", "person", "inspection", "commission")
+COMMISSION = "commission"  # the first visit; what it opens names it as its only point
+SOURCES = ("fault", "person", "inspection", COMMISSION)
 LEDGER = "hazards"  # name of the rule that keeps the ledger
 PREFIX = "hz-"
+MOST_STEPS = 6  # of one hazard in memory: the first and the last; all are in the events
+MOST_NOTE = 24  # characters of a step's words in memory
 NO_ENTRY = "0" * 64  # stands for the entry before the first
 
 
@@ -23,7 +26,8 @@ NO_ENTRY = "0" * 64  # stands for the entry before the first
 class Found:
     """A hazard that a rule or a visit has found, for the ledger. due: last day to set it right, `2026-12-01` on the school's own wall.
 
-    source: one of SOURCES. by: who found it. why: note of that person.
+    source: one of SOURCES. by: who found it. why: note of that person. key: what is found again under the same key is the same
+    hazard until it is closed; '' for none.
     """
 
     place: str
@@ -33,6 +37,7 @@ class Found:
     source: str
     by: str
     why: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,10 @@ class HazardStep:
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """One hazard as the ledger knows it now. alarm: `point/alarm` of the fault that it stands for, '' for none. due: as in Found."""
+    """One hazard as the ledger knows it now. alarm: `point/alarm` of the fault that it stands for, '' for none. due, key: as in Found.
+
+    extended: how often its day was put off.
+    """
 
     number: int
     state: str
@@ -60,6 +68,8 @@ class Hazard:
     alarm: str = ""
     recurrences: int = 0
     steps: tuple[HazardStep, ...] = ()
+    key: str = ""
+    extended: int = 0
 
     @property
     def id(self) -> str:
@@ -67,8 +77,8 @@ class Hazard:
         return f"{PREFIX}{self.number}"
 
     def is_overdue(self, today: str) -> bool:
-        """True from the day after its last day on, until somebody has set it right. today: the date on the school's own wall."""
-        return self.state in (OPEN, ASSIGNED) and bool(self.due) and self.due < today
+        """True from the day after its last day on, until somebody has verified it. today: the date on the school's own wall."""
+        return self.state in (OPEN, ASSIGNED, FIXED) and bool(self.due) and self.due < today
 
     def last(self, step: str) -> HazardStep | None:
         """The newest step of this name."""
@@ -77,7 +87,8 @@ class Hazard:
     def row(self) -> dict[str, Any]:
         """For the journal."""
         return {
-            "number": self.number, "state": self.state, "source": self.source, "place": self.place, "zh": self.text.zh, "en": self.text.en,
+            "number": self.number, "state": self.state, "source": self.source, "place": self.place, "zh": self.text.zh,
+            "en": "" if self.text.en == self.text.zh else self.text.en, "key": self.key, "extended": self.extended,
             "responsible": self.responsible, "due": self.due, "opened_ms": self.opened_ms, "alarm": self.alarm,
             "recurrences": self.recurrences, "steps": [[each.step, each.at_ms, each.by, each.why] for each in self.steps],
         }  # fmt: skip
@@ -90,18 +101,23 @@ class Hazard:
             raise ValueError(f"{state}, {source}: no state or source of a hazard")
         steps = tuple(HazardStep(str(step), int(at_ms), str(by), str(why)) for step, at_ms, by, why in row["steps"])
         place, responsible, due, alarm = (str(row[name]) for name in ("place", "responsible", "due", "alarm"))
-        text = Text(str(row["zh"]), str(row["en"]))
-        number, opened_ms, recurrences = (int(row[name]) for name in ("number", "opened_ms", "recurrences"))
-        return cls(number, state, source, place, text, responsible, due, opened_ms, alarm, recurrences, steps)
+        text, key = Text(str(row["zh"]), str(row["en"]) or str(row["zh"])), str(row.get("key", ""))
+        number, opened_ms, recurrences, extended = (int(row.get(name, 0)) for name in ("number", "opened_ms", "recurrences", "extended"))
+        return cls(number, state, source, place, text, responsible, due, opened_ms, alarm, recurrences, steps, key, extended)
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An alarm whose standing opens a hazard. text: what is wrong then."""
+    """An alarm whose standing opens a hazard. text: what is wrong then.
+
+    device: what the point is read through, '' for none. above: `point/alarm` of that device's own fault, '' for none.
+    """
 
     place: str
     text: Text
     responsible: str
+    device: str = ""
+    above: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from gateway.journal.trends import trends
 OLDER_ROWS = 2000
 RECENT_MS = 40 * 86_400_000  # the month of a report ends in it
 PAGE = 500
+TOO_LONG = "查询时间过长，请缩小时间范围 (this takes too long: ask for a shorter time)"
 _EVENT = "row, epoch, sequence, class, id, type, subject, at_ms, body"
 _OWED = 0
 _RECEIVED = 1
@@ -32,7 +33,7 @@ class JournalHistory:
     """Satisfies core.history.Past. Files that were set aside are read behind the present one."""
 
     def __init__(self, state_dir: Path, enough: Callable[[], bool] = lambda: False) -> None:
-        """enough(): asked with each page of rows; True ends the walk by JournalUnreadable."""
+        """enough(): asked with each page of rows or minutes; True ends the walk by JournalUnreadable."""
         self._state_dir, self._enough = state_dir, enough
 
     def events(self, wanted: Wanted) -> Iterator[Told]:
@@ -47,10 +48,25 @@ class JournalHistory:
                             seen.add(told.row)
                         yield told
 
+    def kept(self, key: str) -> dict[str, Any] | None:
+        """What the present file keeps under this key for the next start; None where there is nothing. Raises JournalUnreadable."""
+        files = journal_files(self._state_dir)
+        if not files:
+            return None
+        with _reading(files[-1]) as db:
+            found = db.execute("SELECT state FROM latch WHERE key = ?", (key,)).fetchone()
+        try:
+            return None if found is None else dict(json.loads(found[0]))
+        except (ValueError, TypeError) as error:
+            raise JournalUnreadable(f"{key}: {error}") from error
+
     def minutes(self, points: Collection[str], from_ms: int, to_ms: int) -> Iterator[Minute]:
         """Oldest first. Raises JournalUnreadable."""
         try:
-            yield from trends(self._state_dir, points, from_ms, to_ms)
+            for n, minute in enumerate(trends(self._state_dir, points, from_ms, to_ms)):
+                if n % PAGE == 0 and self._enough():
+                    raise JournalUnreadable(TOO_LONG)
+                yield minute
         except (sqlite3.Error, Unreadable) as error:
             raise JournalUnreadable(str(error)) from error
 
@@ -71,7 +87,7 @@ def _events(db: sqlite3.Connection, wanted: Wanted, enough: Callable[[], bool]) 
     older, recipients = 0, _recipients(db)
     while True:
         if enough():
-            raise JournalUnreadable("查询时间过长，请缩小时间范围 (this takes too long: ask for a shorter time)")
+            raise JournalUnreadable(TOO_LONG)
         page = db.execute(f"SELECT {_EVENT} FROM event WHERE row < ? ORDER BY row DESC LIMIT {PAGE}", (below,)).fetchall()
         proof: dict[int, list[tuple[str, int, int | None]]] | None = None
         for row in page:

@@ -82,13 +82,13 @@ def trends(state_dir: Path, points: Collection[str] = (), from_ms: int = 0, to_m
 
     Raises Unreadable, sqlite3.Error.
     """
-    query = "SELECT at_ms, point, body FROM trend WHERE at_ms > ? AND at_ms < ? ORDER BY at_ms, point"
+    named = sorted(points)
+    among = f"AND point IN ({', '.join('?' * len(named))})" if named else ""
+    query = f"SELECT at_ms, point, body FROM trend WHERE at_ms > ? AND at_ms < ? {among} ORDER BY at_ms, point"
     with closing(open_readonly(state_dir / JOURNAL_NAME)) as db:
         if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'trend'").fetchone():
             return  # of an earlier version
-        for at_ms, point, body in db.execute(query, (from_ms - TOGETHER * MINUTE_MS, to_ms)):
-            if points and point not in points:
-                continue
+        for at_ms, point, body in db.execute(query, (from_ms - TOGETHER * MINUTE_MS, to_ms, *named)):
             for n, values in enumerate(_MINUTE.iter_unpack(body)):
                 minute_ms = at_ms + n * MINUTE_MS
                 if from_ms <= minute_ms < to_ms and not isnan(values[1]):

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from gateway.core.cameras import BLIND
 from gateway.core.history import Past, Told, Wanted
 from gateway.core.points import Text
+from gateway.report.off import Span, duration, lasted_ms, merged, within
 
 SEEN_LEAST_RATIO = 0.95  # of a period that a camera must have seen, and a gate's state must have been known
 EARLY_MOST_MS = 7_200_000  # a check-in counts at most so long before its window (site file, early_s)
@@ -40,8 +41,6 @@ _SIGNED = ("campus.duty.checked_in", "campus.duty.on_post")
 _SIGHT = frozenset({"signal", "stale", "fault"})  # alarms that stand while a sensor, or its device, tells nothing
 _HIDDEN = frozenset({"tamper", "fault"})  # alarms of a camera's own point
 _UNREAL = frozenset({"Exercise", "Test"})
-
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +110,7 @@ class Facts:
     """What the figures need besides the past. now_ms: when this was so, UTC.
 
     points: every point of the site by id, cameras' own included. tests: by point. cameras: ids. windows: those that begin in the period.
+    off: when the gateway did not run (UTC milliseconds); then nothing was seen.
     """
 
     now_ms: int
@@ -121,6 +121,7 @@ class Facts:
     cameras: Sequence[str] = ()
     gates: Sequence[Gate] = ()
     windows: Sequence[PostWindow] = ()
+    off: Sequence[Span] = ()
 
 
 def build(facts: Facts, past: Past, from_ms: int, to_ms: int) -> list[dict[str, Any]]:
@@ -134,8 +135,8 @@ def build(facts: Facts, past: Past, from_ms: int, to_ms: int) -> list[dict[str, 
     told.sort(key=lambda event: event.row)
     seen = _Seen(facts, told, from_ms, min(to_ms, max(facts.now_ms, from_ms)))
     evidence = {
-        "one_key_alarm": [_one_key(facts, point) for point in facts.points.values() if point.role == PANIC],
-        "video": [*(_camera(facts, seen, camera) for camera in facts.cameras), *_places(facts)],
+        "one_key_alarm": [_one_key(facts, seen, point) for point in facts.points.values() if point.role == PANIC],
+        "video": [*(_camera(facts, seen, camera) for camera in facts.cameras), *_places(facts, seen)],
         "closed_campus": [*(_gate(facts, seen, gate) for gate in facts.gates), *_unwatched(facts)],
         "guard_posts": [
             _post(facts, seen, window) for window in facts.windows if from_ms <= window.begin_ms and window.by_ms <= seen.to_ms
@@ -167,6 +168,7 @@ class _Seen:
         """told: oldest first, up to now."""
         self.from_ms, self.to_ms = from_ms, to_ms
         self._facts = facts
+        self.off = within(facts.off, from_ms, to_ms)
         self._moves: dict[str, dict[str, list[Told]]] = {}
         self.signs: dict[str, list[Told]] = {}
         for event in told:
@@ -174,6 +176,14 @@ class _Seen:
                 self.signs.setdefault(event.subject, []).append(event)
             elif isinstance(name := event.data.get("alarm"), str) and event.at_ms >= from_ms:
                 self._moves.setdefault(event.subject, {}).setdefault(name, []).append(event)
+
+    def off_too_long(self) -> list[Text]:
+        """Why nothing can be met in this period; nothing where the gateway ran long enough."""
+        off_ms = lasted_ms(self.off)
+        if off_ms <= (1 - SEEN_LEAST_RATIO) * (self.to_ms - self.from_ms):
+            return []
+        long = duration(off_ms)
+        return [Text(f"本机停运至少 {long.zh}，期间无监测", f"the gateway was off for at least {long.en}, and nothing was watched")]
 
     def begins(self, point: str, name: str) -> list[Told]:
         """The times at which an alarm really began within the period; those of drills and tests left out."""
@@ -204,21 +214,6 @@ class _Seen:
         return [(begin, min(end, self.to_ms)) for begin, end in found if begin < min(end, self.to_ms)]
 
 
-def merged(spans: list[Span]) -> list[Span]:
-    """The same times, in order and without overlaps."""
-    out: list[Span] = []
-    for begin, end in sorted(spans):
-        if out and begin <= out[-1][1]:
-            out[-1] = (out[-1][0], max(out[-1][1], end))
-        else:
-            out.append((begin, end))
-    return out
-
-
-def _lasted_ms(spans: list[Span]) -> int:
-    return sum(end - begin for begin, end in spans)
-
-
 def _word(event: Told) -> str:
     """activated, repeated or cleared; of an alarm that is set aside what happened underneath."""
     word = event.type.rpartition(".")[2]
@@ -232,8 +227,8 @@ def _is_unreal(event: Told) -> bool:
 # --- one-key alarm 一键报警 ------------------------------------------------------------------------
 
 
-def _one_key(facts: Facts, point: Shown) -> dict[str, Any]:
-    tests, lacks = facts.tests.get(point.id, WalkTests()), list[Text]()
+def _one_key(facts: Facts, seen: _Seen, point: Shown) -> dict[str, Any]:
+    tests, lacks = facts.tests.get(point.id, WalkTests()), seen.off_too_long()
     if point.quality != "good":
         lacks.append(Text(f"不在线：{point.reason}", f"not online: {point.reason}"))
     if point.out_of_service:
@@ -263,7 +258,8 @@ def _sees(facts: Facts, camera: str) -> bool:
 def _camera(facts: Facts, seen: _Seen, camera: str) -> dict[str, Any]:
     shown = facts.points.get(camera) or Shown(camera, "camera_link", "", Text(camera, camera))
     whole_ms = seen.to_ms - seen.from_ms
-    ratio = 1 - _lasted_ms(seen.spans(camera, _HIDDEN)) / whole_ms if whole_ms > 0 else 1.0
+    hidden = merged([*seen.spans(camera, _HIDDEN), *seen.off])
+    ratio = 1 - lasted_ms(hidden) / whole_ms if whole_ms > 0 else 1.0
     share = f"{_floor(ratio):.1%}"
     lacks = []
     if not _sees(facts, camera):
@@ -272,6 +268,7 @@ def _camera(facts: Facts, seen: _Seen, camera: str) -> dict[str, Any]:
     if ratio < SEEN_LEAST_RATIO:
         least = f"{SEEN_LEAST_RATIO:.0%}"
         lacks.append(Text(f"本期在线率 {share}，低于 {least}", f"saw {share} of the period, less than {least}"))
+    lacks += seen.off_too_long()
     return _evidence(camera, shown.name, Text(f"在线，本期在线率 {share}", f"sees, and saw {share} of the period"), lacks)
 
 
@@ -280,14 +277,14 @@ def _floor(ratio: float) -> float:
     return int(ratio * 1000) / 1000
 
 
-def _places(facts: Facts) -> list[dict[str, Any]]:
+def _places(facts: Facts, seen: _Seen) -> list[dict[str, Any]]:
     """Each gate, perimeter and assembly area has a camera that sees."""
     rows = []
     for place in facts.places:
         if place.type not in WATCHED_TYPES:
             continue
         there = [camera for camera in facts.cameras if camera in facts.points and facts.points[camera].place == place.id]
-        lacks = []
+        lacks = seen.off_too_long() if there else []
         if not there:
             lacks.append(Text("没有摄像机", "no camera"))
         elif not any(_sees(facts, camera) for camera in there):
@@ -303,17 +300,19 @@ def _places(facts: Facts) -> list[dict[str, Any]]:
 
 def _gate(facts: Facts, seen: _Seen, gate: Gate) -> dict[str, Any]:
     shown, lacks = facts.points.get(gate.point), list[Text]()
-    often, open_ms = len(seen.begins(gate.point, "alarm")), _lasted_ms(seen.spans(gate.point, frozenset({"alarm"})))
+    often, open_ms = len(seen.begins(gate.point, "alarm")), lasted_ms(seen.spans(gate.point, frozenset({"alarm"})))
     if open_ms:
         minutes = _minutes(open_ms)
         lacks.append(Text(f"规定时段外敞开 {often} 次，共 {minutes} 分钟", f"left open {often} times, {minutes} min altogether"))
-    unknown_ms = _lasted_ms(merged([span for name in (gate.point, *gate.sensors) for span in seen.spans(name, _SIGHT)]))
+    blind = [span for name in (gate.point, *gate.sensors) for span in seen.spans(name, _SIGHT)]
+    unknown_ms = lasted_ms(merged([*blind, *seen.off]))
     if shown is None or shown.quality != "good":
         reason = "not read yet" if shown is None else shown.reason
         lacks.append(Text(f"现在状态未知：{reason}", f"its state is not known now: {reason}"))
     if unknown_ms > (1 - SEEN_LEAST_RATIO) * (seen.to_ms - seen.from_ms):
         minutes = _minutes(unknown_ms)
         lacks.append(Text(f"本期状态未知 {minutes} 分钟", f"its state was not known for {minutes} min"))
+    lacks += seen.off_too_long()
     return _evidence(gate.point, gate.name, Text("规定时段外未敞开", "never left open outside its times"), lacks)
 
 
@@ -342,6 +341,8 @@ def _post(facts: Facts, seen: _Seen, window: PostWindow) -> dict[str, Any]:
     lacks = []
     if not signs:
         why = Text("无人到岗", "nobody came") if begun else Text("没有到岗记录", "nothing is on record: not known")
+        if within(seen.off, window.from_ms, window.end_ms):
+            why = Text("本机停运，没有到岗记录", "the gateway was off, nothing is on record: not known")
         lacks.append(why)
     elif first_ms > window.by_ms:
         late = _minutes(first_ms - window.begin_ms)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.core.points import Text
+from gateway.report.off import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Facts:
     (alarm, fault, state, since, since_ms, place, zh, en, responsible, reason). hazards, inspections, compliance: as the ledger, the
     rounds and the compliance account tell them. drills: required counts, each with zh, en, done, needed.
     gateway: version, clock, boots (UTC milliseconds), disk_bytes, disk_free_bytes, paths (id, up).
+    off: when the gateway did not run, UTC milliseconds, as far as it knows: each span is at least so long.
     """
 
     site: Mapping[str, str]
@@ -43,6 +45,7 @@ class Facts:
     drills: Sequence[Mapping[str, Any]] = ()
     tests_overdue: int = 0
     gateway: Mapping[str, Any] = field(default_factory=dict)
+    off: Sequence[Span] = ()
 
     def place(self, place: str) -> Text:
         """The place's name; its id where it has none."""

@@ -173,7 +173,7 @@ def _rates(seen: Seen) -> Iterator[Text]:
     for each in seen.facts.compliance:
         if each["rate"] is not None and each["rate"] < 1:
             yield Text(
-                f"{each['zh']}达标率 {each['rate']:.0%}（{each['ok']}/{each['of']}）",
+                f"{each['zh']} {each['rate']:.0%}（{each['ok']}/{each['of']}）",
                 f"{each['en']}: {each['rate']:.0%} ({each['ok']} of {each['of']})",
             )
 

@@ -44,8 +44,8 @@ class Row:
     rejected: int = 0
 
     def is_overdue(self, today: str) -> bool:
-        """It was set right after its day, or is not set right although its day is over. today: date on the school's own wall."""
-        open_still = self.newest["state"] in ("open", "assigned")
+        """It was set right after its day, or nobody has verified it although its day is over. today: date on the school's own wall."""
+        open_still = self.newest["state"] in ("open", "assigned", "fixed")
         return self.late or (open_still and str(self.newest["due"]) < today)
 
 
@@ -97,6 +97,20 @@ def _add(known: dict[int, Row], entry: Entry) -> None:
         row.late = False
     row.rejected += bool(data.get("rejected"))
     row.done[step] = (entry.at_ms, by)
+
+
+def end_problem(found: Iterable[Entry], kept: Mapping[str, Any]) -> str:
+    """What is missing at the end, by what the daemon keeps of its newest entry; '' where nothing is. kept: read before the entries."""
+    try:
+        number, sha256 = int(kept["entry"]), str(kept["sha256"])
+    except DAMAGED:
+        return "what the daemon keeps of the newest entry cannot be read: whether entries are missing at the end is not known"
+    if not number:
+        return ""
+    entry = next((each for each in found if each.data.get("entry") == number), None)
+    if entry is None:
+        return f"entry {number} is missing: the daemon has written it"
+    return "" if entry.sha256 == sha256 else f"entry {number}, event {entry.event}, is not the one that the daemon has written"
 
 
 def check(found: Iterable[Entry]) -> Checked:

@@ -32,6 +32,7 @@ COMPARED = (
     "delivery.slowest_alarm",
     "delivery.path_losses",
     "gateway.starts",
+    "gateway.off",
 )  # only what the past tells of both periods: facts are known for now alone
 
 

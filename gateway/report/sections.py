@@ -9,11 +9,20 @@ from typing import Any
 from gateway.contract.envelope import rfc3339
 from gateway.core.points import Text
 from gateway.report.facts import Facts
+from gateway.report.off import lasted_ms, within
 from gateway.report.parts import Row, Table, both, longest, middle, most_first, section
 from gateway.report.tally import OWN, Alarms, Group, Tally
 from gateway.report.words import CLASSES, CLASSES_OF_EVENTS, CLOCKS, DUTIES, HAZARD_STATES
 
 MOST_NAMED = 20
+_OVER = ("acknowledged", "cleared", "reset", "unshelved", "suppressed", "unsuppressed", "returned_to_service")
+ROUTINE = frozenset(f"{name}.{word}" for name in ("alarm", "fault", "duty") for word in _OVER) | {  # whatever else happens is something
+    "access.granted", "access.changed",
+    "duty.asked", "duty.answered", "duty.checked_in", "duty.on_post", "duty.round_done", "duty.shift_opened",
+    "hazard.assigned", "hazard.fixed", "hazard.verified", "hazard.closed", "inspection.done",
+    "audit.command", "audit.evidence_deleted", "audit.evidence_read", "evidence.ready", "output.done", "report.issued",
+    "gateway.stopping", "key.announced", "journal.opened", "journal.checkpoint", "journal.export", "journal.removed",
+}  # fmt: skip
 _TIMES = ("detected", "reported", "controlled", "resolved")
 
 Sections = dict[str, dict[str, Any]]
@@ -38,21 +47,8 @@ def sections(found: Tally, facts: Facts, from_ms: int, to_ms: int) -> Sections:
 
 
 def nothing_happened(found: Tally) -> bool:
-    """True when there is nothing to report (零报告): no alarm, real or not, no incident, fault, missed duty, forced door or drill."""
-    doors = sum(count for (_, word), count in found.doors.items() if word != "granted")
-    return not (
-        found.alarms.status.total()
-        or found.alarms.repeated
-        or found.incidents
-        or found.faults.real
-        or found.duties.missed
-        or doors
-        or found.drills
-        or found.tests
-        or found.dropped
-        or found.inspection_problems
-        or found.words["hazard.opened"]
-    )
+    """True when there is nothing to report (零报告): every event of the period is one of ROUTINE, and no inspection found a problem."""
+    return not found.inspection_problems and all(word in ROUTINE for word, count in found.words.items() if count)
 
 
 def _spread(group: Group) -> dict[str, Any]:
@@ -267,10 +263,13 @@ def _compliance(facts: Facts) -> dict[str, Any]:
         {"what": {"zh": each["zh"], "en": each["en"]}, "rate": each["rate"], "ok": each["ok"], "of": each["of"]}
         for each in facts.compliance
     ]
+    named: dict[str, set[str]] = {}
+    for one in (one for each in facts.compliance for one in each["evidence"]):
+        named.setdefault(one["zh"], set()).add(one["what"])
     lacking = [
         {
             "class": {"zh": each["zh"], "en": each["en"]},
-            "what": {"zh": one["zh"], "en": one["en"]},
+            "what": {name: one[name] + (f" ({one['what']})" if len(named[one["zh"]]) > 1 else "") for name in ("zh", "en")},
             "why": {"zh": one["why_zh"], "en": one["why_en"]},
         }
         for each in facts.compliance
@@ -282,11 +281,12 @@ def _compliance(facts: Facts) -> dict[str, Any]:
 
 
 def _gateway(found: Tally, facts: Facts, from_ms: int, to_ms: int) -> dict[str, Any]:
-    here = facts.gateway
+    here, off = facts.gateway, within(facts.off, from_ms, to_ms)
     disk_bytes = here.get("disk_bytes", 0)
     clock = str(here.get("clock", ""))
     figures = {
         "starts": sum(from_ms <= at_ms < to_ms for at_ms in here.get("boots", ())),
+        "off": lasted_ms(off) // 1000,
         "own_faults": sum(count for point, count in found.faults.by_point.items() if point.startswith(OWN)),
         "journals": found.words["journal.opened"],
         "disk_free": round(here["disk_free_bytes"] / disk_bytes, 3) if disk_bytes else None,
@@ -294,7 +294,8 @@ def _gateway(found: Tally, facts: Facts, from_ms: int, to_ms: int) -> dict[str, 
         "clock": both(CLOCKS.get(clock, Text(clock, clock))),
         "version": here.get("version", ""),
     }
-    return section("gateway", figures)
+    rows = [{"since": rfc3339(begin), "until": rfc3339(end), "lasted": (end - begin) // 1000} for begin, end in off]
+    return section("gateway", figures, [("off", ("since", "until", "lasted"), rows)])
 
 
 def class_name(name: str) -> Text:

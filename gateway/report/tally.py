@@ -17,7 +17,7 @@ READ = frozenset({"alarm", "fault", "access", "duty", "mode", "audit"})  # obser
 MOST_KEPT = 200  # rows of one kind; more are counted only
 KEPT_DUTIES = {"checked_in": "guard_post", "on_post": "guard_post", "round_done": "patrol", "whistle_answered": "whistle"}
 MISSED_DUTIES = {"round_missed": "patrol", "whistle_overdue": "whistle"}
-STANDING_DUTIES = frozenset({"guard_post", "duty_room", "shift"})  # missed is what became an alarm of class duty
+STANDING_DUTIES = frozenset({"guard_post", "duty_room", "shift", "inspection"})  # missed is what became an alarm of class duty
 OWN = "gw-"
 
 
@@ -177,6 +177,7 @@ class Tally:
             self.dropped += int(told.data.get("count", 0))
         elif rest == "inspection.done":
             self.inspection_problems += told.data.get("result") == "problem"
+            self.duties.kept["inspection", _text(told.data, "point")] += not told.data.get("late")  # a late one was counted when overdue
 
     def _door_alarm(self, told: Told) -> None:
         word = {"door_forced": "forced", "door_held": "held"}.get(_text(told.data, "role"))

@@ -51,6 +51,7 @@ DUTIES: dict[str, Text] = {
     "duty_room": Text("值班室查岗", "duty room"),
     "shift": Text("交接班", "change of shift"),
     "whistle": Text("吹哨报到", "whistle"),
+    "inspection": Text("安全巡查与排查", "inspection"),
 }
 
 CLASSES_OF_EVENTS: dict[str, Text] = {
@@ -107,6 +108,7 @@ FIGURES: dict[str, tuple[Text, str]] = {
     "compliance.complete": (Text("达到100%的项目", "items at 100%"), "count"),
     "compliance.known": (Text("有数据的项目", "items with data"), "count"),
     "gateway.starts": (Text("启动次数", "starts"), "count"),
+    "gateway.off": (Text("停运时长（无监测，至少）", "off, nothing watched, at least"), "s"),
     "gateway.own_faults": (Text("网关自身故障", "faults of its own"), "count"),
     "gateway.journals": (Text("日志新启用", "journals begun"), "count"),
     "gateway.disk_free": (Text("磁盘剩余", "disk free"), "share"),
@@ -139,6 +141,7 @@ TABLES: dict[str, Text] = {
     "inspections.overdue": Text("逾期未查", "overdue inspections"),
     "compliance.rates": Text("达标率", "rates"),
     "compliance.lacking": Text("未达标的依据", "what is lacking"),
+    "gateway.off": Text("停运时段（期间无监测）", "when it was off and nothing was watched"),
     "trends.points": Text("各监测点", "each point"),
     "compared.figures": Text("指标对比", "figures"),
     "findings.findings": Text("研判条目", "findings"),
@@ -159,6 +162,7 @@ COLUMNS: dict[str, tuple[Text, str]] = {
     "cleared_worst": (Text("恢复最长", "over, longest"), "s"),
     "at": (Text("时间", "time"), "time"),
     "since": (Text("始于", "since"), "time"),
+    "until": (Text("止于", "until"), "time"),
     "detected": (Text("发现", "detected"), "time"),
     "reported": (Text("报告", "reported"), "time"),
     "controlled": (Text("控制", "controlled"), "time"),
@@ -206,7 +210,7 @@ COLUMNS: dict[str, tuple[Text, str]] = {
 }
 
 HAZARD_STATES: dict[str, Text] = {
-    "open": Text("待指派", "open"),
+    "open": Text("待交办", "open"),
     "assigned": Text("整改中", "assigned"),
     "fixed": Text("待验收", "fixed, to be verified"),
     "verified": Text("待销号", "verified, to be closed"),

@@ -17,8 +17,11 @@ from gateway.core.commands import Command
 from gateway.core.hazards import (
     ASSIGNED,
     CLOSED,
+    COMMISSION,
     FIXED,
     LEDGER,
+    MOST_NOTE,
+    MOST_STEPS,
     NO_ENTRY,
     OPEN,
     VERIFIED,
@@ -50,8 +53,10 @@ HIDDEN = frozenset({"shelved", "out_of_service"})  # whether its cause is gone, 
 AGAIN = frozenset({"activated", "repeated"})
 REMEMBERED_DAYS = 400  # after closing: a fault that comes again is the same hazard
 MOST_CLOSED = 200  # that are remembered; all are in the events
-MOST_OPEN = 500
-MOST_STEPS = 60  # of one hazard in memory
+MOST_OPEN = 200
+MOST_FOUND = 100  # characters of what a rule found; its note is in its own event
+MOST_NEW = 10  # opened by faults at one look; the rest at the next
+TOGETHER_MS = 60_000  # points of one device that fail within it fail for one reason
 DUE_MOST_DAYS = 731
 GATEWAY = "gateway"  # who opens what opens by itself
 NAMED = 5  # overdue ones that the fault names
@@ -74,6 +79,7 @@ class HazardsState:
 
     number: the last given. entry, sha256: of the last entry. late: numbers that are overdue and were told; told_ms: when, UTC.
     begun: alarm -> monotonic seconds of its beginning in this run. told: what the rule's point showed last in this run.
+    left_out: how many findings were not entered since the ledger is full. rebuilt: made from its entries, and nobody has taken note.
     """
 
     hazards: tuple[Hazard, ...] = ()
@@ -85,6 +91,8 @@ class HazardsState:
     told_ms: int = 0
     begun: Mapping[str, float] = field(default_factory=dict)
     told: str = ""
+    left_out: int = 0
+    rebuilt: bool = False
 
     def find(self, name: str) -> Hazard | None:
         """By its id, also of one that is closed."""
@@ -116,6 +124,7 @@ def about(hazard: Hazard) -> dict[str, Any]:
         "due": hazard.due,
         "opened_at": rfc3339(hazard.opened_ms),
         "recurrences": hazard.recurrences,
+        "extended": hazard.extended,
     }
 
 
@@ -132,8 +141,8 @@ class Hazards(OfSpec):
 
     @property
     def alarms(self) -> frozenset[str]:
-        """Faults and tamper alarms of the site."""
-        return frozenset(self.spec.watched)
+        """Faults and tamper alarms of the site, and its own: whoever takes it has been told."""
+        return frozenset({*self.spec.watched, f"{self.id}/alarm"})
 
     @property
     def commands(self) -> frozenset[str]:
@@ -157,6 +166,8 @@ class Hazards(OfSpec):
             sha256=str(row["sha256"]),
             late=frozenset(int(number) for number in row["late"]),
             told_ms=int(row["told_ms"]),
+            left_out=int(row.get("left_out", 0)),
+            rebuilt=bool(row.get("rebuilt", False)),
         )
 
     def row(self, state: HazardsState, now: Now) -> dict[str, Any]:
@@ -169,6 +180,8 @@ class Hazards(OfSpec):
             "sha256": state.sha256,
             "late": sorted(state.late),
             "told_ms": state.told_ms,
+            "left_out": state.left_out,
+            "rebuilt": state.rebuilt,
         }
 
     def step(self, state: HazardsState, what: What, view: View) -> Step:
@@ -176,6 +189,9 @@ class Hazards(OfSpec):
         out = Step(state)
         if isinstance(what, Found):
             self._take(out, what, view)
+        elif isinstance(what, Moved) and what.key == f"{self.id}/alarm":
+            if what.word == "acknowledged" and state.rebuilt:
+                out.state, out.keep = replace(state, rebuilt=False), True
         elif isinstance(what, Moved):
             self._moved(out, what, view)
         elif isinstance(what, Command):
@@ -218,6 +234,7 @@ class Hazards(OfSpec):
         closed = _remembered(out.state.closed, view.now.at_ms)
         if len(closed) < len(out.state.closed):
             out.state = replace(out.state, closed=closed)
+        failed, new = self._failed(out.state, view), 0
         for key, watched in self.spec.watched.items():
             if view.state(key) not in STANDS or view.mode(key.partition("/")[0]) != "normal":
                 continue
@@ -226,13 +243,36 @@ class Hazards(OfSpec):
                 fixed = known.last("fixed")
                 if fixed is not None and view.since_ms(key) > fixed.at_ms:
                     self._reopen(out, known, view)
-            elif known is not None and known.state != CLOSED:
                 continue
-            elif self._age_s(out.state, key, view) >= self.spec.after_s:
+            if known is not None and known.state != CLOSED:
+                continue
+            if new == MOST_NEW or len(out.state.hazards) >= MOST_OPEN or self._follows(key, watched, failed, view):
+                continue
+            if self._age_s(out.state, key, view) >= self.spec.after_s:
                 if known is not None:
                     self._reopen(out, known, view)
-                elif len(out.state.hazards) < MOST_OPEN:
+                else:
                     self._open_fault(out, key, watched, view)
+                failed.setdefault(watched.device, []).append(view.since_ms(key))
+                new += 1
+
+    def _failed(self, state: HazardsState, view: View) -> dict[str, list[int]]:
+        """Device -> since when those of its points fail, UTC, for which a hazard is there."""
+        found: dict[str, list[int]] = {}
+        for hazard in state.hazards:
+            watched = self.spec.watched.get(hazard.alarm)
+            if watched is not None and view.state(hazard.alarm) in STANDS:
+                found.setdefault(watched.device, []).append(view.since_ms(hazard.alarm))
+        return found
+
+    def _follows(self, key: str, watched: Watched, failed: Mapping[str, list[int]], view: View) -> bool:
+        """The fault is one of its device's: that one stands itself, or another point of it failed at the same time."""
+        if not watched.device:
+            return False
+        if view.state(watched.above) in STANDS | HIDDEN:
+            return True
+        since_ms = view.since_ms(key)
+        return any(abs(at_ms - since_ms) <= TOGETHER_MS for at_ms in failed.get(watched.device, ()))
 
     def _age_s(self, state: HazardsState, key: str, view: View) -> float:
         """How long the fault has stood. What began in this run is not older than this run says, whatever was done to the clock."""
@@ -242,11 +282,12 @@ class Hazards(OfSpec):
     def _open_fault(self, out: Step, key: str, watched: Watched, view: View) -> None:
         hours = f"{self.spec.after_s / 3600:g}"
         due = self._usual_due(view)
-        self._open(out, view, "fault", watched.place, watched.text, watched.responsible, due, GATEWAY, f"{hours} h", key)
+        hazard = self._new(out, view, "fault", watched.place, watched.text, watched.responsible, due)
+        self._enter(out, replace(hazard, alarm=key), "opened", GATEWAY, f"{hours} h", view)
 
-    def _reopen(self, out: Step, hazard: Hazard, view: View) -> None:
+    def _reopen(self, out: Step, hazard: Hazard, view: View, by: str = GATEWAY, why: str = "") -> None:
         again = replace(hazard, state=ASSIGNED, recurrences=hazard.recurrences + 1, due=self._usual_due(view))
-        self._enter(out, again, "reopened", GATEWAY, "", view)
+        self._enter(out, again, "reopened", by, why, view)
 
     def _usual_due(self, view: View) -> str:
         return (_today(view) + timedelta(days=self.spec.fix_days)).isoformat()
@@ -254,11 +295,24 @@ class Hazards(OfSpec):
     # --- opened by people and rules ------------------------------------------------------------
 
     def _take(self, out: Step, found: Found, view: View) -> None:
-        """It is never refused: what it lacks, it gets."""
+        """It is never refused: what it lacks, it gets. What is open already is not opened twice; what was set right was not."""
+        key = _clean(found.key)
+        known = next((each for each in out.state.hazards if key and each.key == key), None)
+        if known is not None and known.state in (FIXED, VERIFIED):
+            self._reopen(out, known, view, _clean(found.by), _clean(found.why))
+            return
+        if known is not None:
+            out.reply = f"{known.id} stands for it already: {known.responsible}, {known.due}"
+            return
+        if len(out.state.hazards) >= MOST_OPEN:
+            out.state, out.keep = replace(out.state, left_out=out.state.left_out + 1, told=""), True
+            out.reply = f"not in the ledger: {MOST_OPEN} hazards are not closed"
+            return
         due, wrong = _due(found.due, view)
-        text, responsible = Text(_clean(found.text.zh), _clean(found.text.en)), _clean(found.responsible) or self.spec.responsible
-        due = self._usual_due(view) if wrong else due
-        self._open(out, view, found.source, found.place, text, responsible, due, _clean(found.by), _clean(found.why))
+        text = Text(_clean(found.text.zh)[:MOST_FOUND], _clean(found.text.en)[:MOST_FOUND])
+        responsible, due = _clean(found.responsible) or self.spec.responsible, self._usual_due(view) if wrong else due
+        hazard = self._new(out, view, found.source, found.place, text, responsible, due)
+        self._enter(out, replace(hazard, key=key), "opened", _clean(found.by), _clean(found.why), view)
 
     def _open_by_hand(self, out: Step, asked: Command, view: View) -> None:
         place, what, responsible = asked.target, _clean(asked.why), _clean(asked.second)
@@ -274,15 +328,14 @@ class Hazards(OfSpec):
         if wrong:
             out.refused = wrong
             return
-        self._open(out, view, "person", place, Text(what, what), responsible, due, _clean(asked.by))
+        source = COMMISSION if asked.points == (COMMISSION,) else "person"  # `points` says what found it
+        hazard = self._new(out, view, source, place, Text(what, what), responsible, due)
+        self._enter(out, hazard, "opened", _clean(asked.by), "", view)
 
-    def _open(
-        self, out: Step, view: View, source: str, place: str, text: Text, responsible: str, due: str, by: str, why: str = "", key: str = ""
-    ) -> None:
-        number = out.state.number + 1
-        hazard = Hazard(number, OPEN, source, place, text, responsible, due, view.now.at_ms, key)
-        out.state = replace(out.state, number=number)
-        self._enter(out, hazard, "opened", by, why, view)
+    def _new(self, out: Step, view: View, source: str, place: str, text: Text, responsible: str, due: str) -> Hazard:
+        """With the next number; not entered yet."""
+        out.state = replace(out.state, number=out.state.number + 1)
+        return Hazard(out.state.number, OPEN, source, place, text, responsible, due, view.now.at_ms)
 
     # --- steps of people -----------------------------------------------------------------------
 
@@ -297,6 +350,9 @@ class Hazards(OfSpec):
         if hazard is None:
             known = ", ".join(each.id for each in out.state.hazards) or "none"
             out.refused = f'"{asked.target[:48]}" is not a hazard of this ledger; not closed: {known}'
+            return
+        if asked.kind == VERIFY and asked.value not in ("", "no"):
+            out.refused = f'"{asked.value[:20]}" is no result: expected "no" where it is not right, or nothing'
             return
         rejects = asked.kind == VERIFY and asked.value == "no"
         state = TABLE.get((hazard.state, "no" if rejects else asked.kind))
@@ -319,7 +375,11 @@ class Hazards(OfSpec):
     def _assigned(self, hazard: Hazard, asked: Command, view: View) -> tuple[Hazard, str]:
         """With the person and day that the command names; those that it does not name are confirmed."""
         due, wrong = _due(asked.value, view) if asked.value else (hazard.due, "")
-        return replace(hazard, responsible=_clean(asked.second) or hazard.responsible, due=due), wrong
+        later = due > hazard.due
+        if later and not asked.why.strip():
+            wrong = "say why the day is put off"
+        responsible = _clean(asked.second) or hazard.responsible
+        return replace(hazard, responsible=responsible, due=due, extended=hazard.extended + later), wrong
 
     # --- entries -------------------------------------------------------------------------------
 
@@ -327,7 +387,7 @@ class Hazards(OfSpec):
         """One entry of the ledger, and the hazard as it is from now on."""
         state: HazardsState = out.state
         before = state.find(hazard.id)
-        steps = (*hazard.steps, HazardStep(step, view.now.at_ms, by, why))
+        steps = (*hazard.steps, HazardStep(step, view.now.at_ms, by, why[:MOST_NOTE]))
         hazard = replace(hazard, steps=steps if len(steps) <= MOST_STEPS else (steps[0], *steps[1 - MOST_STEPS :]))
         data: dict[str, object] = {
             **about(hazard),
@@ -371,7 +431,13 @@ class Hazards(OfSpec):
         state, today = out.state, _today(view).isoformat()
         found = [hazard for hazard in state.hazards if hazard.is_overdue(today)]
         late = frozenset(hazard.number for hazard in found)
-        reason = _overdue_words(found) if found else ""
+        if state.left_out and len(state.hazards) < MOST_OPEN:
+            state, out.keep = replace(state, left_out=0), True
+        full = f"台账已满，{state.left_out} 项未登记 ledger is full, not entered: {state.left_out}" if state.left_out else ""
+        rebuilt = (
+            "台账状态损坏，已由台账记录重建，请核对 ledger was damaged and made anew from its entries: check it" if state.rebuilt else ""
+        )
+        reason = "; ".join(words for words in (rebuilt, _overdue_words(found) if found else "", full) if words)
         again = late and (late - state.late or not 0 <= view.now.at_ms - state.told_ms < self.spec.remind_s * 1000)
         if again:
             if state.late:
@@ -380,14 +446,16 @@ class Hazards(OfSpec):
             out.state, out.keep = replace(state, late=late, told_ms=view.now.at_ms, told=str(True)), True
             return
         if late != state.late:
-            out.state, out.keep = replace(state, late=late, told=""), True
-        out.state = replace(out.state, told=tell(out, self.id, out.state.told, bool(late), view, reason))
+            state, out.keep = replace(state, late=late, told=""), True
+        out.state = replace(state, told=tell(out, self.id, state.told, bool(reason), view, reason))
 
 
 def _why_not_verified(hazard: Hazard, asked: Command, view: View) -> str:
     fixed = hazard.last("fixed")
     if fixed is None or same_person(fixed.by, asked.by):
         return "a second person verifies: not the one who set it right"
+    if same_person(hazard.responsible, asked.by):
+        return "a second person verifies: not the one who is responsible"
     stands = view.state(hazard.alarm) if hazard.alarm else "normal"
     if stands in STANDS | HIDDEN:
         return f"{hazard.alarm} is {stands.replace('_', ' ')}: the fault itself must be over, and reset, first"

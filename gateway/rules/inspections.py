@@ -235,7 +235,7 @@ class Inspection(OfSpec):
         out.keep = True
         out.reply = f"{self.id}: {found.result}, by {by}"
         if found.result == PROBLEM:
-            out.reply += f"; a hazard is opened for {self._responsible(asked)}"
+            out.reply += f", to be put right by {self._responsible(asked)}"
 
     def _refused(self, asked: Command) -> str:
         known = [item.id for item in self.spec.items]
@@ -281,7 +281,8 @@ class Inspection(OfSpec):
             due = view.calendar.local_date(view.now.at_ms + round(asked.for_s * 1000)).isoformat()
             data |= {"responsible": self._responsible(asked), "set_right_by": due}
             hazard = Text(f"{name.zh}：{what_zh}", f"{name.en}: {what_en}")
-            out.hazards.append(Found(self.spec.place, hazard, self._responsible(asked), due, "inspection", found.by, found.note))
+            key = f"{self.id}:{','.join(found.wrong) or found.note}"
+            out.hazards.append(Found(self.spec.place, hazard, self._responsible(asked), due, "inspection", found.by, found.note, key))
         out.said.append(self._said("done", text, data))
 
     def _said(self, word: str, text: Text, data: dict[str, object]) -> Said:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -22,8 +23,10 @@ from gateway.core.points import Text
 from gateway.runtime.keys import KeyRefused, event_key_file, keep_secret, read_secret
 
 BOOK_NAME = "commission.json"
+_LATIN, _LAST_LATIN = re.compile(r"[!-~]"), re.compile(r"[!-~]+$")
 SCHEMA = 1
-OK, PROBLEM, SKIPPED = RESULTS = ("ok", "problem", "skipped")
+NOTE_MOST = 1200  # characters of a note
+OK, PROBLEM, SOON, UNKNOWN, SKIPPED = RESULTS = ("ok", "problem", "soon", "unknown", "skipped")
 STEPS: dict[str, Text] = {
     "site": Text("场所文件", "site file"),
     "ports": Text("端口与单元", "ports and units"),
@@ -40,13 +43,32 @@ class VisitRefused(Permanent):
     """The visit cannot go on; the message says why and what to do."""
 
 
+def cut(text: str, most: int) -> str:
+    """No longer than `most` characters; a Latin word or number is never cut in its middle, and what is cut ends in an ellipsis."""
+    if len(text) <= most:
+        return text
+    kept = text[: most - 1]
+    if _LATIN.match(text[most - 1]):
+        kept = _LAST_LATIN.sub("", kept) or kept
+    return kept.rstrip(" ,;:，；：、") + "…"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a check. result: ok, problem or skipped. note: what is wrong, or was noticed; seen: what was measured, JSON-able."""
+    """What became of a check. note: what is wrong, or was noticed; seen: what was measured, JSON-able.
+
+    result: one of RESULTS. soon: it works, and will not for long, or not in every case; unknown: it could not be looked at.
+    """
 
     result: str
-    note: str = ""
+    note: str | Text = ""
     seen: dict[str, Any] = field(default_factory=dict)
+
+    def words(self) -> dict[str, str]:
+        """note: in all languages that it has; note_zh: in Chinese, or as it was written."""
+        if isinstance(self.note, Text):
+            return {"note": cut(f"{self.note.zh} {self.note.en}", NOTE_MOST), "note_zh": cut(self.note.zh, NOTE_MOST)}
+        return {"note": cut(self.note, NOTE_MOST), "note_zh": cut(self.note, NOTE_MOST)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +124,21 @@ class Book:
 
     @property
     def results(self) -> dict[str, dict[str, Any]]:
-        """Key of a check -> result, note, seen, zh, en, place, responsible, at, by, and `ledger` once it was put into the ledger."""
+        """Key of a check -> result, note, note_zh, seen, zh, en, place, responsible, at, by; `ledger` once it was put there."""
         found: dict[str, dict[str, Any]] = self._content["results"]
         return found
 
     def put(self, check: Check, outcome: Outcome, by: str, at_ms: int) -> dict[str, Any]:
         """Keep what became of a check; its row."""
-        row = {"result": outcome.result, "note": outcome.note, "seen": outcome.seen, "zh": check.name.zh, "en": check.name.en}
-        row |= {"place": check.place, "responsible": check.responsible, "at": rfc3339(at_ms), "by": by}
+        row = {"result": outcome.result, **outcome.words(), "seen": outcome.seen}
+        row |= {
+            "zh": check.name.zh,
+            "en": check.name.en,
+            "place": check.place,
+            "responsible": check.responsible,
+            "at": rfc3339(at_ms),
+            "by": by,
+        }
         self.results[check.key] = row
         self._keep()
         return row
@@ -185,7 +214,7 @@ def report(settings: Settings, book: Book, by: str, at_ms: int) -> dict[str, Any
         "visit": book.visit,
         "source": settings.source,
         "version": __version__,
-        "site": {"zh": site.site.name, "en": site.site.name_en or site.site.name},
+        "site": {"zh": site.site.name, "en": site.site.name_en or site.site.name, "timezone": site.site.timezone},
         "begun_at": book.begun_at,
         "issued_at": rfc3339(at_ms),
         "by": by,

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Settings
-from gateway.runtime.commission import PROBLEM, Book
+from gateway.core.hazards import COMMISSION
+from gateway.runtime.commission import PROBLEM, Book, cut
 from gateway.runtime.commission_exercise import DoorSide
 
 DUE_DAYS = 14
@@ -25,9 +26,10 @@ def fill_ledger(settings: Settings, book: Book, door: DoorSide, by: str, at_ms: 
     for key, row in list(book.results.items()):
         if row["result"] != PROBLEM or str(row.get("ledger", "")).startswith(OPENED):
             continue
-        why = f"调试验收 commissioning, {key}: {row['zh']}: {row['note']}"[:WHY_MOST]
+        why = cut(f"调试验收 {key}：{row['zh']}：{row.get('note_zh') or row['note']}", WHY_MOST)
         responsible = row["responsible"] or by
-        refused = door.command("open_hazard", row["place"] or first_place, value=due, second=responsible, why=why, by=by)
+        words = {"value": due, "second": responsible, "why": why, "points": [COMMISSION], "by": by}
+        refused = door.command("open_hazard", row["place"] or first_place, **words)
         book.ledger(key, f"未记入 not opened: {refused}" if refused else f"{OPENED}, due {due}")
         if refused:
             refusals.append(f"{key}: {refused}")

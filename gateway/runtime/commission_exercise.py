@@ -105,7 +105,7 @@ def exercise(door: DoorSide, talk: Talk, point: Point, by: str, wait_s: float) -
     if not any(spec.practised for spec in point.alarms):
         return _moved(door, talk, point, wait_s)
     if refused := door.command("start_test", points=[point.id], for_s=TEST_S, by=by):
-        return Outcome(PROBLEM, f"测试不能开始 the test cannot begin: {refused}")
+        return Outcome(PROBLEM, Text(f"测试不能开始：{refused}", f"the test cannot begin: {refused}"))
     with _ended(door, point.id, by):
         return _pressed(door, talk, point, by, wait_s)
 
@@ -127,7 +127,8 @@ def _pressed(door: DoorSide, talk: Talk, point: Point, by: str, wait_s: float) -
     begun_s = time.monotonic()
     alarm = door.until(lambda picture: _standing(picture, point.id), wait_s, talk.no_more)
     if alarm is None:
-        return Outcome(PROBLEM, f"{time.monotonic() - begun_s:.0f} 秒内没有触发 nothing came within {time.monotonic() - begun_s:.0f} s")
+        waited = f"{time.monotonic() - begun_s:.0f}"
+        return Outcome(PROBLEM, Text(f"{waited} 秒内没有触发", f"nothing came within {waited} s"))
     seen: dict[str, Any] = {"alarm": alarm["alarm"], "pressed_s": round(time.monotonic() - begun_s, 1), "mode": alarm["mode"]}
     talk.say(key, Text("收到触发，等中心回执", "it is here; waiting for the centre's receipt"))
     way = door.until(lambda picture: _received(picture, alarm["event"]), SIGNED_WITHIN_S, talk.no_more)
@@ -135,7 +136,8 @@ def _pressed(door: DoorSide, talk: Talk, point: Point, by: str, wait_s: float) -
     _reset(door, talk, point, by)
     result = _result(door, point.id)
     if result != "passed":
-        why = "中心没有回执 the centre has not signed for it" if way is None else "没有复位 it was not reset"
+        unsigned = Text("中心没有回执", "the centre has not signed for it")
+        why = unsigned if way is None else Text("没有复位", "it was not reset")
         return Outcome(PROBLEM, why, {**seen, "walk_test": result})
     return Outcome(OK, "", {**seen, "walk_test": result})
 
@@ -193,5 +195,5 @@ def _moved(door: DoorSide, talk: Talk, point: Point, wait_s: float) -> Outcome:
 
     seen = door.until(changed, wait_s, talk.no_more)
     if seen is None:
-        return Outcome(PROBLEM, f"值没有变化，一直是 {before} its value did not change from {before}")
+        return Outcome(PROBLEM, Text(f"值没有变化，一直是 {before}", f"its value did not change from {before}"))
     return Outcome(OK, "", seen)

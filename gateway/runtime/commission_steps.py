@@ -15,14 +15,15 @@ from gateway.core.errors import GatewayError, JournalUnreadable
 from gateway.core.history import Wanted
 from gateway.core.points import Point, Text
 from gateway.journal.history import JournalHistory
+from gateway.runtime import findings as grades
 from gateway.runtime.board_facts import look
-from gateway.runtime.commission import OK, PROBLEM, SKIPPED, Check, Outcome
+from gateway.runtime.commission import OK, PROBLEM, SKIPPED, SOON, UNKNOWN, Check, Outcome
 from gateway.runtime.commission_exercise import DoorSide, exercise
 from gateway.runtime.commission_talk import Talk
 from gateway.runtime.doctor_board import judge_board, judge_clock, judge_disk
 from gateway.runtime.doctor_files import judge_files
 from gateway.runtime.equipment import POLLED, unit_of
-from gateway.runtime.findings import WRONG, Finding, in_order
+from gateway.runtime.findings import Finding, in_order
 
 if TYPE_CHECKING:
     from gateway.config.site import Bus, Camera, Device, Output
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 RECEIPT_WITHIN_S = 60.0
 MOST_SHOWN = 12  # values of a device
+_GRADED = {grades.WRONG: PROBLEM, grades.SOON: SOON, grades.UNKNOWN: UNKNOWN}
 _CARE = frozenset({"gas_valve", "bollard"})  # outputs whose switching may trap or cut off somebody
 
 
@@ -70,7 +72,7 @@ def _site(visit: Visit) -> Iterator[Check]:
         judged = judge_site(visit.settings)
         wrong = [str(problem) for problem in (*problems, *judged.problems)]
         noticed = [str(problem) for problem in (*visit.settings.warnings, *doubts, *judged.warnings)]
-        return Outcome(PROBLEM if wrong else OK, "; ".join(wrong or noticed)[:600], {"warnings": noticed})
+        return Outcome(PROBLEM if wrong else OK, "; ".join(wrong or noticed), {"warnings": noticed})
 
     yield Check("site/check", Text("检查场所文件", "check the site file"), warnings)
 
@@ -98,12 +100,16 @@ def _port(visit: Visit, bus: Bus) -> Callable[[], Outcome]:
             known = {unit_of(visit.settings, device) for device in visit.settings.site.devices if device.bus == bus.id}
             if strangers := sorted(set(found) - known):
                 words = ", ".join(map(str, strangers))
-                return Outcome(PROBLEM, f"场所文件之外的单元 {words}: units that the site file does not know", told)
+                return Outcome(PROBLEM, Text(f"场所文件之外的单元 {words}", f"units that the site file does not know: {words}"), told)
         if counts and not counts.get("ok") and sum(counts.values()):
-            return Outcome(PROBLEM, f"没有一次应答 no answer at all: {counts}", told)
+            return Outcome(PROBLEM, Text(f"没有一次应答：{_counts(counts)}", f"no answer at all: {_counts(counts)}"), told)
         return Outcome(OK, "", told)
 
     return look_at
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in counts.items() if number)
 
 
 async def _scanned(visit: Visit, bus: Bus) -> list[int]:
@@ -139,11 +145,11 @@ def _device(visit: Visit, device: Device) -> Callable[[], Outcome]:
     def identify() -> Outcome:
         answers = visit.door.status()["devices"].get(device.id)  # None: nothing is read from it regularly, as from a module of outputs
         if answers is False:
-            return Outcome(PROBLEM, "无应答：查供电、A/B 线、站号 no answer: power, A and B, unit id")
+            return Outcome(PROBLEM, Text("无应答：查供电、A/B 线、站号", "no answer: power, A and B, unit id"))
         bus = next(bus for bus in visit.settings.site.buses if bus.id == device.bus)
         profile = visit.settings.profiles[device.profile]
         if bus.transport not in POLLED or profile.protocol != "modbus":
-            return Outcome(OK) if answers else Outcome(PROBLEM, "还没有消息 nothing was heard of it yet")
+            return Outcome(OK) if answers else Outcome(PROBLEM, Text("还没有消息", "nothing was heard of it yet"))
         try:
             return asyncio.run(_probed(visit, device, bus))
         except GatewayError as error:
@@ -164,8 +170,8 @@ async def _probed(visit: Visit, device: Device, bus: Bus) -> Outcome:
     seen = {"signals": {name: reading.value for name, reading in shown}}
     faults = [fault for _, fault, _ in found.blocks if fault]
     if not found.answered:
-        return Outcome(PROBLEM, faults[0] if faults else "no answer", seen)
-    return Outcome(PROBLEM, "; ".join(faults)[:300], seen) if faults else Outcome(OK, "", seen)
+        return Outcome(PROBLEM, faults[0] if faults else Text("无应答", "no answer"), seen)
+    return Outcome(PROBLEM, "; ".join(faults), seen) if faults else Outcome(OK, "", seen)
 
 
 # --- 4 points, 5 cameras ------------------------------------------------------------------------
@@ -190,10 +196,10 @@ def _point(visit: Visit, point: Point) -> Callable[[], Outcome]:
 def _plausible(visit: Visit, point: Point) -> Outcome:
     row = visit.door.point(point.id)
     if row is None:
-        return Outcome(PROBLEM, "没有读数 no reading")
+        return Outcome(PROBLEM, Text("没有读数", "no reading"))
     seen = {"value": row["value"], "unit": row["unit"], "quality": row["quality"]}
     if row["quality"] == "bad":
-        return Outcome(PROBLEM, f"读数不可信 its reading is bad: {row['reason']}", seen)
+        return Outcome(PROBLEM, Text(f"读数不可信：{row['reason']}", f"its reading is bad: {row['reason']}"), seen)
     value = f"{row['value']} {row['unit']}".strip()
     question = Text(f"{point.name.zh} 现在是 {value}，合理吗？", f"{point.name.en} shows {value} now: is that plausible?")
     return _asked(visit, f"points/{point.id}", question, seen)
@@ -203,7 +209,11 @@ def _asked(visit: Visit, key: str, question: Text, seen: dict[str, Any]) -> Outc
     answer = visit.talk.ask(key, question)
     if answer.yes is None:
         return Outcome(SKIPPED, answer.note, seen)
-    return Outcome(OK, answer.note, seen) if answer.yes else Outcome(PROBLEM, answer.note or "调试人答否 the technician says no", seen)
+    return (
+        Outcome(OK, answer.note, seen)
+        if answer.yes
+        else Outcome(PROBLEM, answer.note or Text("调试人答否", "the technician says no"), seen)
+    )
 
 
 def _cameras(visit: Visit) -> Iterator[Check]:
@@ -217,7 +227,7 @@ def _camera(visit: Visit, camera: Camera) -> Callable[[], Outcome]:
         row = visit.door.point(camera.id) or {"value": None, "reason": "no word from vision"}
         seen = {"says": row["value"], "zones": [zone.id for zone in camera.zones], "lines": [line.id for line in camera.lines]}
         if row["value"] != SEES:
-            return Outcome(PROBLEM, row["reason"] or f"看不到 it does not see: {row['value']}", seen)
+            return Outcome(PROBLEM, row["reason"] or Text(f"看不到：{row['value']}", f"it does not see: {row['value']}"), seen)
         console = visit.settings.site.console
         page = "" if console is None else f" http{'s' if console.cert_file else ''}://{console.host}:{console.port}/cameras"
         question = Text(
@@ -242,7 +252,7 @@ def _link(visit: Visit) -> Iterator[Check]:
 def _path(visit: Visit, path_id: str) -> Callable[[], Outcome]:
     def connected() -> Outcome:
         row = next(row for row in visit.door.status()["paths"] if row["id"] == path_id)
-        return Outcome(OK if row["up"] else PROBLEM, "" if row["up"] else f"未连接 not connected: {row['reason']}")
+        return Outcome(OK) if row["up"] else Outcome(PROBLEM, Text(f"未连接：{row['reason']}", f"not connected: {row['reason']}"))
 
     return connected
 
@@ -267,12 +277,14 @@ def _receipt(visit: Visit) -> Outcome:
     visit.talk.say("link/receipt", Text("已发测试事件，等中心回执", "a test event is out; waiting for the centre's receipt"))
     seen = visit.door.until(signed, RECEIPT_WITHIN_S, visit.talk.no_more)
     if seen is None:
-        return Outcome(PROBLEM, f"{RECEIPT_WITHIN_S:.0f} 秒内没有回执 no receipt within {RECEIPT_WITHIN_S:.0f} s")
+        return Outcome(PROBLEM, Text(f"{RECEIPT_WITHIN_S:.0f} 秒内没有回执", f"no receipt within {RECEIPT_WITHIN_S:.0f} s"))
     entitled = {each.id for each in visit.settings.site.uplink.recipients if "audit" in each.classes}
     if not entitled:
-        return Outcome(OK, "没有接收方订阅审计事件，只有服务器确认 nobody gets events of class audit: only the broker has confirmed", seen)
+        words = Text("没有接收方订阅审计事件，只有服务器确认", "nobody gets events of class audit: only the broker has confirmed")
+        return Outcome(OK, words, seen)
     missing = entitled - set(seen["received_s"])
-    return Outcome(PROBLEM, f"没有签收 not signed for by {', '.join(sorted(missing))}", seen) if missing else Outcome(OK, "", seen)
+    names = ", ".join(sorted(missing))
+    return Outcome(PROBLEM, Text(f"没有签收：{names}", f"not signed for by {names}"), seen) if missing else Outcome(OK, "", seen)
 
 
 def _board(visit: Visit) -> Iterator[Check]:
@@ -291,9 +303,9 @@ def _area(visit: Visit, area: str) -> Callable[[], Outcome]:
         if not visit.findings:
             visit.findings = _looked(visit)
         found = visit.findings[area]
-        words = "; ".join(f"{finding.what.zh} {finding.what.en}" for finding in found)
-        bad = any(finding.grade == WRONG for finding in found)
-        return Outcome(PROBLEM if bad else OK, words[:600], {"findings": [finding.as_json() for finding in found]})
+        zh, en = "；".join(finding.what.zh for finding in found), "; ".join(finding.what.en for finding in found)
+        result = _GRADED[found[0].grade] if found else OK  # the worst is first
+        return Outcome(result, Text(zh, en) if found else "", {"findings": [finding.as_json() for finding in found]})
 
     return judge
 
@@ -318,11 +330,11 @@ def _output(visit: Visit, output: Output, name: Text) -> Callable[[], Outcome]:
 
     def switch() -> Outcome:
         if not visit.settings.outputs[output.id].enabled:
-            return Outcome(SKIPPED, "场所文件中未启用 not enabled in the site file")
+            return Outcome(SKIPPED, Text("场所文件中未启用", "not enabled in the site file"))
         care = ("，确认周围无人" if output.kind in _CARE else ""), (", nobody is near it" if output.kind in _CARE else "")
         consent = visit.talk.ask(f"{key}/consent", Text(f"现在接通 {name.zh}{care[0]}？", f"switch {name.en} on now{care[1]}?"))
         if not consent.yes:
-            return Outcome(SKIPPED, consent.note or "未同意 no consent")
+            return Outcome(SKIPPED, consent.note or Text("未同意", "no consent"))
         if refused := visit.door.command("output", output.id, value="on", by=visit.by):
             return Outcome(PROBLEM, refused)
         try:

@@ -15,6 +15,7 @@ from gateway.core.points import Text
 from gateway.runtime.commission import STEPS, VisitRefused
 
 _YES, _NO, _SKIP = "yns"
+_MARKS = {"ok": "合格 ok", "problem": "问题 PROBLEM", "soon": "注意 SOON", "unknown": "不明 UNKNOWN", "skipped": "未做 skipped"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Terminal:
         if step != self._step:
             self._step = step
             print(f"\n=== {STEPS[step].zh} {STEPS[step].en}")
-        mark = {"ok": "合格 ok", "problem": "问题 PROBLEM", "skipped": "未做 skipped"}[row["result"]]
+        mark = _MARKS[row["result"]]
         told = "" if fresh else "（已做 done before）"
         note = f"  {row['note']}" if row["note"] else ""
         print(f"[{mark}] {row['zh']}  {row['en']}  {key}{told}{note}", flush=True)

@@ -15,11 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from gateway.config.settings import TILE_SUFFIX
-from gateway.console.pages import Limit, Measured, NotThere
+from gateway.console.pages import Busy, Limit, Measured, NotThere, Shape
 from gateway.core.errors import JournalUnreadable, Permanent
 from gateway.core.history import Minute, Told, Wanted
 from gateway.core.points import Above, Point, Text
@@ -29,6 +30,7 @@ from gateway.runtime import hazard_files, report_files
 
 if TYPE_CHECKING:
     from gateway.config.settings import Settings
+    from gateway.config.site import Camera
 
 T = TypeVar("T")
 
@@ -40,7 +42,6 @@ WISH_EACH_S = 2.0  # the daemon keeps a wish for 5 s
 FIRST_TRIES, FIRST_EACH_S = 10, 0.2  # the daemon tells the vision process, and that judges its next picture
 LOOKED_S = 3.0  # a page that shows a camera asks for it each second
 
-BUSY = "查询过多，请稍后再试 (too many questions at once, try again in a moment)"
 NO_PICTURE = "无画面 (no picture)"
 
 
@@ -65,6 +66,9 @@ class DiskArchive:
 
     def cameras(self) -> tuple[str, ...]:
         return self._cameras
+
+    def drawn(self, camera: str) -> tuple[Shape, ...]:
+        return next((_drawn(each) for each in self._settings.site.cameras if each.id == camera), ())
 
     async def events(self, wanted: Wanted, most: int) -> list[Told]:
         return await self._read(lambda past: list(islice(past.events(wanted), most)))
@@ -112,18 +116,20 @@ class DiskArchive:
 
     async def _read(self, work: Callable[[JournalHistory], T]) -> T:
         if self._waiting >= WAITING_MOST:
-            raise NotThere(BUSY)
+            raise Busy
         self._waiting += 1
+        asker_left = Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, self._done, work)
+            return await asyncio.get_running_loop().run_in_executor(self._worker, self._done, work, asker_left)
         except (JournalUnreadable, Permanent) as error:
             raise NotThere(str(error)) from error
         finally:
             self._waiting -= 1
+            asker_left.set()
 
-    def _done(self, work: Callable[[JournalHistory], T]) -> T:
+    def _done(self, work: Callable[[JournalHistory], T], asker_left: Event) -> T:
         until_s = self._now() + READ_MOST_S
-        return work(JournalHistory(self._settings.state_dir, lambda: self._now() > until_s))
+        return work(JournalHistory(self._settings.state_dir, lambda: asker_left.is_set() or self._now() > until_s))
 
     # --- pictures of cameras -------------------------------------------------------------------
 
@@ -155,6 +161,15 @@ class DiskArchive:
                 return file.read(TILE_MOST_BYTES)
         except OSError:
             raise NotThere(NO_PICTURE) from None
+
+
+def _drawn(camera: Camera) -> tuple[Shape, ...]:
+    """Zones, lines and masks, as the site file has them."""
+    return (
+        *(Shape("zone", zone.id, tuple(zone.polygon)) for zone in camera.zones),
+        *(Shape("line", line.id, (line.start, line.end)) for line in camera.lines),
+        *(Shape("mask", "", tuple(mask)) for mask in camera.masks),
+    )
 
 
 def _measured(point: Point) -> Measured:

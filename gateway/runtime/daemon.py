@@ -23,6 +23,7 @@ from gateway.core.ids import CERTIFICATE_POINT, CERTIFICATE_URGENT_POINT, EventI
 from gateway.core.points import Draft, EventClass
 from gateway.core.reading import Quality, Reading
 from gateway.core.school_days import CALENDAR_POINT
+from gateway.journal.history import JournalHistory
 from gateway.journal.reader import Reader
 from gateway.journal.store import Batch, Store, open_store
 from gateway.journal.trends import Trends
@@ -38,7 +39,7 @@ from gateway.runtime.decide_house import COMMANDS_MARK
 from gateway.runtime.door import Door
 from gateway.runtime.evidence import Evidence
 from gateway.runtime.field import Field
-from gateway.runtime.hazards import hazards
+from gateway.runtime.hazards import hazards, mend
 from gateway.runtime.houses import calendar_of, house_of
 from gateway.runtime.inspections import inspections
 from gateway.runtime.journal_care import OUTRUN, JournalWords, care_of, recall, trouble_at_start
@@ -110,6 +111,8 @@ class Daemon:
         )
         latches = self.store.latches()
         self.house.restore(latches)
+        if mend(self.house, JournalHistory(settings.state_dir), set_aside=self.store.begun == "set aside"):
+            log.error("what was kept of the hazard ledger cannot be read: it was made anew from its entries")
         self.board = Board(settings, self.house, self.signer, self.clock, self.boot_id)
         self.trends = Trends()
         self.board.newest = (self.store.epoch, self.store.sequence)
@@ -199,7 +202,7 @@ class Daemon:
         self.showing = Showing(self)
         self.door.watch = self.showing.watch
         self.conveyor.shown, self.conveyor.heard = self.showing.changed, self.showing.delivered
-        self.outbox.carried = self.showing.carried
+        self.outbox.carried, self.outbox.further = self.showing.carried, self.showing.further
         self._eyes = sorted(cameras | eyes)
         self.evidence = Evidence(settings, self.house, self.conveyor, self.clock.now)
         self.door.wanted, self.door.photographed = self.evidence.wanted, self.evidence.photographed

@@ -216,7 +216,7 @@ def _found(turn: Turn, out: Step, tell: Tell) -> None:
     ledger = next((rule for rule in turn.house.school.rules.values() if rule.name == LEDGER), None) if out.hazards else None
     if ledger is not None:
         for found in out.hazards:
-            _step(turn, ledger, found, tell)
+            out.reply = "; ".join(words for words in (out.reply, _step(turn, ledger, found, tell).reply) if words)
 
 
 def _state(turn: Turn, rule: Rule) -> Any:

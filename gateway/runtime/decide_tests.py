@@ -69,6 +69,11 @@ def _tell(turn: Turn, duty: Point, late: list[Point]) -> None:
     advance(turn, duty, spec, Stimulus.ACTIVATE if is_due else Stimulus.CLEAR, condition, reading, extra)
 
 
+def is_to_do(row: dict[str, Any]) -> bool:
+    """Whether a row of `walk_tests` is one to see to now: overdue, due soon, or never passed so far."""
+    return row.get("due") in ("overdue", "soon") or ("due" in row and not row["passed_ms"])
+
+
 def walk_tests(house: House, now: Now) -> list[dict[str, Any]]:
     """Every point that is tested from time to time: when it is due, how late, and how the last test ended. The most urgent first."""
     rows = []

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Settings
 from gateway.core.errors import DoorRefused
@@ -110,7 +111,7 @@ def judge(settings: Settings, heard: Heard, facts: BoardFacts, clock: str, at_s:
         pid = int(heard.status["pid"])
         metrics: Mapping[str, dict[str, float]] = parse_metrics(heard.metrics)
         findings += judge_daemon(settings, heard.status, metrics)
-        findings += judge_tests(heard.walk_tests)
+        findings += judge_tests(heard.walk_tests, ZoneInfo(settings.site.site.timezone))
         findings += judge_hazards(heard.hazards)
         findings += judge_open_files(files_of(pid, root))
     findings += judge_files(settings, at_s, clock, pid, root)

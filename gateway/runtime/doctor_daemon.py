@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, tzinfo
 from typing import Any
 
 from gateway.config.settings import Settings
 from gateway.core.points import Text
+from gateway.rules.modes import MODE_NAMES
 from gateway.runtime.findings import Finding, soon, wrong
 
 OLD_S = 300.0  # an event that has waited so long for its receipt
@@ -76,8 +78,8 @@ def judge_daemon(settings: Settings, status: dict[str, Any], metrics: Mapping[st
     for mode in status["modes"]:
         yield soon(
             ", ".join(mode["points"][:FEW]),
-            f"处于模式 {mode['kind']}",
-            f"in mode {mode['kind']}",
+            f"处于{MODE_NAMES[mode['kind']].zh}状态",
+            f"in mode {MODE_NAMES[mode['kind']].en}",
             "结束后再离开",
             "end it before you leave",
         )
@@ -153,8 +155,8 @@ def _metrics(status: dict[str, Any], metrics: Mapping[str, dict[str, float]]) ->
         )
 
 
-def judge_tests(rows: list[dict[str, Any]]) -> Iterator[Finding]:
-    """Points whose walk test is overdue or soon due, or failed when it was last tried. rows: the answer to `walk_tests`."""
+def judge_tests(rows: list[dict[str, Any]], zone: tzinfo) -> Iterator[Finding]:
+    """Points whose walk test is overdue, failed when it was last tried, or was never made. rows: the answer to `walk_tests`."""
     for row in rows:
         name = Text(row["zh"], row["en"])
         if row.get("due") == "overdue":
@@ -170,7 +172,10 @@ def judge_tests(rows: list[dict[str, Any]]) -> Iterator[Finding]:
                 row["point"], f"上次报警测试未通过：{name.zh}", f"its last walk test failed: {name.en}", LATE_TESTS.zh, LATE_TESTS.en
             )
         elif row["every_days"] and not row["passed_ms"]:
-            yield soon(row["point"], f"从未测试过：{name.zh}", f"never tested: {name.en}", LATE_TESTS.zh, LATE_TESTS.en)
+            due = f"{datetime.fromtimestamp(row['due_ms'] / 1000, zone):%Y-%m-%d}" if "due_ms" in row else ""
+            zh = f"应于 {due} 前测试，尚未测试：{name.zh}" if due else f"尚未测试：{name.zh}"
+            en = f"due by {due}, not yet tested: {name.en}" if due else f"not yet tested: {name.en}"
+            yield soon(row["point"], zh, en, LATE_TESTS.zh, LATE_TESTS.en)
 
 
 def judge_hazards(rows: list[dict[str, Any]]) -> Iterator[Finding]:

@@ -16,12 +16,12 @@ from gateway.rules.calendar import SchoolCalendar
 from gateway.runtime.decide_house import House
 
 CLOSED_CAMPUS = "closed-campus"
+WINDOWS_MOST_MS = 400 * 86_400_000  # a longer period comes of a clock that was wrong
 
 
-def facts_of(settings: Settings, house: House, now: Now, from_ms: int, to_ms: int) -> Facts:
-    """As it is now, for a period (UTC milliseconds). Call it where the house is decided about; what it gives may cross to a thread."""
+def facts_of(settings: Settings, house: House, now: Now) -> Facts:
+    """As it is now, without the windows of a period. Call it where the house is decided about; what it gives may cross to a thread."""
     places = settings.site.places.items()
-    posts = [spec for spec in settings.rules if isinstance(spec, GuardPostSpec)]
     return Facts(
         now_ms=now.at_ms,
         zone=house.timetable.zone,
@@ -30,8 +30,14 @@ def facts_of(settings: Settings, house: House, now: Now, from_ms: int, to_ms: in
         places=[Place(name, Text(place.name, place.name_en or place.name), place.type) for name, place in places],
         cameras=[camera.id for camera in settings.site.cameras],
         gates=[_gate(settings, spec) for spec in settings.rules if isinstance(spec, GateSpec) and spec.rule == CLOSED_CAMPUS],
-        windows=[window for spec in posts for window in post_windows(spec, house.timetable, from_ms, to_ms)],
     )
+
+
+def windows_of(settings: Settings, calendar: SchoolCalendar, from_ms: int, to_ms: int) -> list[PostWindow]:
+    """Of all guard posts in a period (UTC milliseconds), its last 400 days at most. It takes its time, and may be done in a thread."""
+    begin_ms = max(from_ms, to_ms - WINDOWS_MOST_MS)
+    posts = [spec for spec in settings.rules if isinstance(spec, GuardPostSpec)]
+    return [window for spec in posts for window in post_windows(spec, calendar, begin_ms, to_ms)]
 
 
 def school_year_of(settings: Settings, house: House) -> SchoolYear:

@@ -111,13 +111,10 @@ async def asker(target: Target, settings: Settings | None) -> AsyncIterator[Aske
 
     Raises ProbeRefused.
     """
-    if settings is not None and (bus := _bus_of(settings, target)) and settings.door_path.exists():
-        try:
-            if (await ask(settings.door_path, {"op": "hello", "who": "probe"})).get("ok"):
-                yield _Daemons(settings.door_path, bus)
-                return
-        except DoorRefused:
-            pass  # no daemon behind it: an old socket
+    bus = "" if settings is None else _bus_of(settings, target)
+    if settings is not None and bus and await _is_served(settings.door_path):
+        yield _Daemons(settings.door_path, bus)  # what the daemon then refuses is said as such, and the port left alone
+        return
     if target.path:
         try:
             open_port(target.path, target.serial).close()
@@ -135,6 +132,14 @@ async def asker(target: Target, settings: Settings | None) -> AsyncIterator[Aske
     finally:
         running.cancel()
         await asyncio.wait([running])
+
+
+async def _is_served(door: Path) -> bool:
+    """A daemon answers there; behind an old socket nobody does."""
+    try:
+        return door.exists() and bool((await ask(door, {"op": "hello", "who": "probe"})).get("ok"))
+    except DoorRefused:
+        return False
 
 
 def _line(target: Target) -> SerialLine | TcpLine:

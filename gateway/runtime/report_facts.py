@@ -16,7 +16,7 @@ from gateway.journal.history import JournalHistory
 from gateway.report import compliance, drills
 from gateway.report.facts import Facts, Named
 from gateway.runtime.decide_house import House
-from gateway.runtime.facts import facts_of, school_year_of
+from gateway.runtime.facts import facts_of, school_year_of, windows_of
 from gateway.runtime.hazards import hazards
 from gateway.runtime.inspections import inspections
 from gateway.runtime.reports import KEY, Hands, Reports, schedule_of
@@ -52,10 +52,11 @@ def facts(daemon: Daemon, boots: Sequence[int]) -> Facts:
 def _further(daemon: Daemon, from_ms: int, to_ms: int) -> Callable[[Past, Facts], Facts]:
     """What adds, in the thread that builds a report, what must be read from the past besides: the four 100%, the required drills."""
     house, now = daemon.house, daemon.clock.now()
-    rates, year = facts_of(daemon.settings, house, now, from_ms, to_ms), school_year_of(daemon.settings, house)
+    rates, year, timetable = facts_of(daemon.settings, house, now), school_year_of(daemon.settings, house), house.timetable
 
     def further(past: Past, facts: Facts) -> Facts:
-        found = compliance.build(rates, past, from_ms, to_ms)
+        windows = windows_of(daemon.settings, timetable, from_ms, to_ms)
+        found = compliance.build(replace(rates, windows=windows, off=facts.off), past, from_ms, to_ms)
         return replace(facts, compliance=found, drills=drills.build(year, past, now.at_ms))
 
     return further

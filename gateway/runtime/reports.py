@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -53,6 +54,9 @@ AGAIN_S = 60.0  # after a disk or a journal that refused
 SHORT_ROWS = 10  # of each table, where the whole would be too large
 AHEAD_MS = 3_600_000  # an end so far in the future was written by a clock that was wrong
 MOST_BOOTS = 200
+MOST_OFFS = 200
+WATCHED_EVERY_MS = 600_000  # so often the file of report_files.watched is touched: each time costs an SD card some 20 kB
+WATCHED_SLACK_MS = 660_000  # the gateway may have gone on so long after that
 _REFUSED = (OSError, JournalUnreadable, ReportUnreadable, BadMessage)
 BREATH_EVERY, BREATH_S = 100, 0.002  # while a report is built, the event loop gets its turn
 
@@ -95,6 +99,10 @@ class Reports:
         self._past = _Gently(past)
         self._hands = hands
         self._known, self._boots = _read(row)
+        self._offs, self._drill_row = _offs(row), _drill_row(row)
+        self._began_s = hands.now().now_s
+        self._watched_ms = 0
+        self._newest_row = 0
         self._begun = False
         self._drill_ended = True  # perhaps, just before the last end
         self._trouble = ""
@@ -124,6 +132,7 @@ class Reports:
 
     def committed(self, events: list[Sealed]) -> None:
         """These are on the disk."""
+        self._newest_row = max([self._newest_row, *(event.row for event in events)])
         self._drill_ended = self._drill_ended or any(event.type == DRILL_ENDED for event in events)
 
     async def look(self) -> None:
@@ -133,6 +142,9 @@ class Reports:
             return
         if not self._begun:
             await self._begin(now)
+        await self._watched(now)
+        if not self._drill_ended:
+            self._drill_row = max(self._drill_row or 0, self._newest_row)
         refused: list[Exception] = []
         for kind in TIMED:
             try:
@@ -174,9 +186,29 @@ class Reports:
             if kind not in self._known:
                 newest = await asyncio.to_thread(report_files.numbers, self._state_dir, kind)
                 self._known[kind] = Issued(newest[0] if newest else 0, now.at_ms)
+        if self._drill_row is None:
+            newest_told = await asyncio.to_thread(lambda: next(iter(self._past.events(Wanted())), None))
+            self._drill_row = 0 if newest_told is None else newest_told.row
+        await self._note_off(now)
         self._boots = [*self._boots, now.at_ms][-MOST_BOOTS:]
         self._hands.submit(Batch(latches=[self._latch()]))
         self._begun = True
+
+    async def _note_off(self, now: Now) -> None:
+        """How long nothing ran before this start: at least since the last touch, with its slack."""
+        watched_ms = await asyncio.to_thread(report_files.watched, self._state_dir)
+        if watched_ms is None:  # the first start, or an earlier version: not known
+            return
+        begin_ms, end_ms = watched_ms + WATCHED_SLACK_MS, now.at_ms - round((now.now_s - self._began_s) * 1000)
+        if begin_ms < end_ms:
+            self._offs = [*self._offs, (begin_ms, end_ms)][-MOST_OFFS:]
+
+    async def _watched(self, now: Now) -> None:
+        """The gateway runs; what a power cut leaves of it is at most a minute old. A disk that refuses is told of elsewhere."""
+        if abs(now.at_ms - self._watched_ms) >= WATCHED_EVERY_MS:
+            self._watched_ms = now.at_ms
+            with suppress(OSError):
+                await asyncio.to_thread(report_files.touch_watched, self._state_dir, now.at_ms)
 
     async def _publish_newest(self) -> None:
         """What an earlier run has issued; the broker may be another one by now."""
@@ -199,9 +231,8 @@ class Reports:
         self._announce(kind, number, body)
 
     async def _issue_drills(self) -> None:
-        """A report for each drill that ended since the last one, the oldest first."""
-        wanted = Wanted(from_ms=self._known[DRILL].to_ms + 1, classes=frozenset({"mode"}), types=(DRILL_ENDED,))
-        ended = await asyncio.to_thread(lambda: list(self._past.events(wanted)))
+        """A report for each drill that ended since the last one, the oldest first: by the order of sealing, whatever the clock said."""
+        ended = await asyncio.to_thread(self._ended_drills)
         for told in reversed(ended):
             is_told = False
             while not is_told:
@@ -210,7 +241,15 @@ class Reports:
                 if body is None:
                     body = await self._keep(DRILL, number, self._drill(told), 0)
                 is_told = report_files.parsed(body, DRILL, number)["event"] == told.id
+                if is_told:
+                    self._drill_row = told.row
                 self._announce(DRILL, number, body)
+
+    def _ended_drills(self) -> list[Told]:
+        """Newest first. In a thread."""
+        last = self._drill_row or 0
+        since = takewhile(lambda told: told.row > last, self._past.events(Wanted()))
+        return [told for told in since if told.type == DRILL_ENDED]
 
     def _drill(self, told: Told) -> dict[str, Any]:
         """What the event says, as a report of its own."""
@@ -226,7 +265,7 @@ class Reports:
         from gateway.report import daily, periodic
 
         facts, further = gathered
-        facts = further(self._past, replace(facts, roles={name: role.text for name, role in ROLES.items()}))
+        facts = further(self._past, replace(facts, roles={name: role.text for name, role in ROLES.items()}, off=list(self._offs)))
         build = daily.build if kind == DAILY else periodic.build
         return {"site": dict(facts.site), **build(self._past, facts, from_ms, to_ms, self._schedule.zone)}
 
@@ -289,7 +328,8 @@ class Reports:
 
     def _latch(self) -> Latch:
         kinds = {kind: {"number": each.number, "to_ms": each.to_ms} for kind, each in self._known.items()}
-        return Latch(KEY, {"kinds": kinds, "boots": list(self._boots)})
+        offs = [list(span) for span in self._offs]
+        return Latch(KEY, {"kinds": kinds, "boots": list(self._boots), "offs": offs, "drill_row": self._drill_row})
 
 
 class _Gently:
@@ -331,6 +371,20 @@ def _read(row: Any) -> tuple[dict[str, Issued], list[int]]:
     with suppress(*DAMAGED):
         boots = [int(at_ms) for at_ms in row["boots"]]
     return known, boots
+
+
+def _offs(row: Any) -> list[tuple[int, int]]:
+    """From the journal: when the gateway did not run."""
+    with suppress(*DAMAGED):
+        return [(int(begin), int(end)) for begin, end in row["offs"]]
+    return []
+
+
+def _drill_row(row: Any) -> int | None:
+    """From the journal: drills that ended up to this row have their report; None where it was not kept."""
+    with suppress(*DAMAGED):
+        return int(row["drill_row"])
+    return None
 
 
 def _ms(at: str) -> int:

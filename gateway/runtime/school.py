@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,11 +44,12 @@ def rule_of(spec: Any) -> Rule:
 @dataclass(slots=True)
 class School:
     """All rules by id. by_point, by_alarm: which rules watch a point or an alarm; by_output: which
-    linkages switch it. window: of the school day, as last looked at."""
+    linkages switch it. window: of the school day, as last looked at. damaged: ids whose kept row could not be read."""
 
     rules: dict[str, Rule] = field(default_factory=dict)
     states: dict[str, Any] = field(default_factory=dict)
     window: Window = Window.NONE
+    damaged: set[str] = field(default_factory=set)
     by_point: dict[str, list[Rule]] = field(init=False, default_factory=dict)
     by_alarm: dict[str, list[Rule]] = field(init=False, default_factory=dict)
     by_output: dict[str, list[Linkage]] = field(init=False, default_factory=dict)
@@ -73,5 +73,8 @@ class School:
         """Take over what the journal kept of a rule; a damaged row leaves it as at the first start."""
         if rule_id not in self.rules:
             return
-        with suppress(*DAMAGED):
+        try:
             self.states[rule_id] = self.rules[rule_id].begin(row)
+            self.damaged.discard(rule_id)
+        except DAMAGED:
+            self.damaged.add(rule_id)

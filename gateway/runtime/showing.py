@@ -1,4 +1,5 @@
 """What a guard's page shows, and telling it to those who watch: whole pictures, the first at once, then at most five a second.
+While alarms come or go it is at most twenty: what happens beside an alarm must not make it wait.
 
 A picture is made only while somebody watches, and never waits for a watcher: one that does not read is sent away.
 """
@@ -10,6 +11,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +22,20 @@ from gateway.core.ids import SYSTEM_PREFIX
 from gateway.core.points import AlarmSpec, EventClass, Point
 from gateway.rules.modes import DRILL_KINDS, MODE_NAMES
 from gateway.runtime import telling
-from gateway.runtime.hazards import not_closed
+from gateway.runtime.decide_tests import is_to_do
+from gateway.runtime.hazards import not_closed, not_closed_count
 from gateway.runtime.inspections import inspections
 
 if TYPE_CHECKING:
     from gateway.runtime.daemon import Daemon
+    from gateway.runtime.decide_house import AlarmState
 
-PAUSE_S = 0.2  # between two pictures: what follows an alarm waits, the alarm itself does not
+ANSWERS = ("received", "unusable")  # steps by which a recipient has answered
+PAUSE_S = 0.2  # between two pictures
+ALARM_PAUSE_S = 0.05  # before one with an alarm's event that is on the disk
 ALIVE_S = 1.0  # a watcher hears something at least this often, or knows that the daemon hangs
 WAITING_MOST_BYTES = 4_000_000  # of one watcher that does not read
+HAZARDS_MOST = 100  # the most urgent; how many more is said
 FOLLOWED_MOST = 500  # alarms whose way is remembered
 TESTS_MOST = 100  # walk tests that are shown, the most urgent ones
 ROUND_S = 10  # ends of drills are told to so many seconds, or each picture would differ by a hair from the one before
@@ -41,18 +48,40 @@ class Ways:
 
     def __init__(self) -> None:
         self._steps: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+        self._begun: dict[str, tuple[float, tuple[str, ...]]] = {}  # since when (monotonic s) who is to confirm it
 
     def note(self, event_id: str, step: str, at_ms: int, by: str = "", *, path: str = "") -> None:
-        """One step: journalled, broker_acked, received or unusable. by: the recipient; path: on which the broker took it."""
+        """One step: journalled, broker_acked, received, unusable or acknowledged. by: recipient or person; path: whose broker took it."""
         steps = self._steps.setdefault(event_id, [])
         if all((each["step"], each["by"], each["path"]) != (step, by, path) for each in steps):
             steps.append({"step": step, "by": by, "path": path, "at": rfc3339(at_ms)})
         while len(self._steps) > FOLLOWED_MOST:
-            self._steps.popitem(last=False)
+            self._begun.pop(self._steps.popitem(last=False)[0], None)
+
+    def begin(self, event_id: str, now_s: float, entitled: tuple[str, ...]) -> None:
+        """It is on the disk, and these recipients are to confirm it from now on."""
+        self._begun.setdefault(event_id, (now_s, entitled))
+
+    def awaited(self, event_id: str, now_s: float) -> dict[str, int]:
+        """Recipient that has not answered -> for how many seconds; nothing where the event is of a run before this one."""
+        begun_s, entitled = self._begun.get(event_id, (now_s, ()))
+        answered = {step["by"] for step in self.of(event_id) if step["step"] in ANSWERS}
+        return {each: int(now_s - begun_s) for each in entitled if each not in answered}
+
+    def knows(self, event_id: str) -> bool:
+        """It was put on the disk in this run."""
+        return event_id in self._begun
 
     def of(self, event_id: str) -> list[dict[str, Any]]:
         """Its steps so far, in order."""
         return self._steps.get(event_id, [])
+
+
+class _Watcher:
+    """fresh: there is something new; alarm: an alarm is among it."""
+
+    def __init__(self) -> None:
+        self.fresh, self.alarm = asyncio.Event(), asyncio.Event()
 
 
 class Showing:
@@ -61,7 +90,7 @@ class Showing:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self.ways = Ways()
-        self._watchers: set[asyncio.Event] = set()
+        self._watchers: set[_Watcher] = set()
         self._plan: dict[str, Any] | None = _plan(daemon)
 
     # --- what happens --------------------------------------------------------------------------
@@ -69,14 +98,24 @@ class Showing:
     def changed(self) -> None:
         """Something that a page shows is no longer true."""
         for watcher in self._watchers:
-            watcher.set()
+            watcher.fresh.set()
 
     def committed(self, events: list[Sealed]) -> None:
         """These events are on the disk."""
+        shown = {alarm.event_id for alarm in self._daemon.house.alarms.values()}
+        alarms = [
+            each for each in events if each.event_class == EventClass.ALARM or (each.id in shown and each.event_class != EventClass.FAULT)
+        ]
+        now = self._daemon.clock.now()
+        for event in alarms:
+            self.ways.note(event.id, "journalled", now.at_ms)
+            self.ways.begin(event.id, now.now_s, self._entitled(event.event_class))
         for event in events:
-            if event.event_class == EventClass.ALARM:
-                self.ways.note(event.id, "journalled", self._daemon.clock.now().at_ms)
+            if event.type.endswith(".acknowledged"):
+                self._acknowledged(event)
         self.changed()
+        for watcher in self._watchers if alarms else ():
+            watcher.alarm.set()
 
     def carried(self, event_id: str, path: str) -> None:
         """The broker of this path has an alarm."""
@@ -89,30 +128,50 @@ class Showing:
             self.ways.note(event_id, step, self._daemon.clock.now().at_ms, by)
             self.changed()
 
+    def further(self, event_id: str, step: str, by: str, path: str) -> None:
+        """As carried() and delivered(), for an event of another class; only where a page follows it."""
+        if self.ways.knows(event_id):
+            self.ways.note(event_id, step, self._daemon.clock.now().at_ms, by, path=path)
+            self.changed()
+
+    def _acknowledged(self, event: Sealed) -> None:
+        """Somebody, here or at a centre, has taken the alarm that an event names as its cause."""
+        data = json.loads(event.body)["data"]
+        for cause in data.get("cause") or ():
+            if self.ways.knows(cause):
+                self.ways.note(cause, "acknowledged", event.at_ms, data.get("by", ""))
+
+    def _entitled(self, event_class: str) -> tuple[str, ...]:
+        return tuple(each.id for each in self._daemon.settings.site.uplink.recipients if event_class in each.classes)
+
     # --- who watches ---------------------------------------------------------------------------
 
     async def watch(self, writer: asyncio.StreamWriter, left: Callable[[], bool]) -> None:
         """Send pictures to this visitor until it has left. A picture equal to the one before is sent as a sign of life."""
-        fresh, before = asyncio.Event(), b""
-        self._watchers.add(fresh)
-        fresh.set()
+        watcher, before = _Watcher(), b""
+        self._watchers.add(watcher)
+        watcher.fresh.set()
         try:
             while not left() and not writer.is_closing():
                 try:
                     async with asyncio.timeout(ALIVE_S):
-                        await fresh.wait()
+                        await watcher.fresh.wait()
                 except TimeoutError:
                     pass
-                fresh.clear()
+                watcher.fresh.clear()
+                watcher.alarm.clear()
                 line = json.dumps(self.picture(), ensure_ascii=False).encode()
                 if writer.transport.get_write_buffer_size() > WAITING_MOST_BYTES:
                     log.warning("a watcher at the door does not read; sent away")
                     return
                 writer.write(b'{"ok": true}\n' if line == before else b'{"ok": true, "picture": ' + line + b"}\n")
                 before = line
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(ALARM_PAUSE_S)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PAUSE_S - ALARM_PAUSE_S):
+                        await watcher.alarm.wait()
         finally:
-            self._watchers.discard(fresh)
+            self._watchers.discard(watcher)
 
     def picture(self) -> dict[str, Any]:
         """All that a page shows, without times that pass by themselves."""
@@ -127,9 +186,11 @@ class Showing:
             "set_aside": status["set_aside"],
             "modes": [_mode(row) for row in status["modes"]],
             "duties": [row | _checkpoints(daemon, row["duty"]) for row in status["duties"]],
-            "walk_tests": [row for row in telling.tests(daemon) if row.get("due") in ("overdue", "soon")][:TESTS_MOST],
+            "walk_tests": [row for row in telling.tests(daemon) if is_to_do(row)][:TESTS_MOST],
+            "rules": [row for rule in daemon.house.school.rules.values() if (row := _acting(rule))],
             "inspections": inspections(daemon.house, daemon.clock.now()),
-            "hazards": not_closed(daemon.house, daemon.clock.now()),
+            "hazards": not_closed(daemon.house, daemon.clock.now(), HAZARDS_MOST),
+            "hazards_more": max(0, not_closed_count(daemon.house) - HAZARDS_MOST),
             "plan": self._plan,
             "paths": status["paths"],
             "owed": status["outbox"]["depth"],
@@ -163,7 +224,30 @@ class Showing:
             "mode": alarm.mode,
             "by": alarm.by,
             "way": self.ways.of(alarm.event_id),
+            "waits": [] if spec.event_class is EventClass.FAULT else self._waits(alarm, spec),
         }
+
+    def _waits(self, alarm: AlarmState, spec: AlarmSpec) -> list[dict[str, Any]]:
+        """What its news still waits for: the disk, a path, each recipient. late: it should have been there; s: for how long, in tens."""
+        daemon, uplink = self._daemon, self._daemon.settings.site.uplink
+        if not self.ways.knows(alarm.event_id):
+            before = alarm.since_ms < daemon.started_at_s * 1000
+            return [{"what": "earlier" if before else "disk", "name": "", "late": False, "s": 0}]
+        waits = []
+        for recipient, waited_s in self.ways.awaited(alarm.event_id, daemon.clock.now().now_s).items():
+            silent = daemon.house.readings.get(f"{SYSTEM_PREFIX}centre-{recipient}")
+            late = waited_s >= uplink.receipt_timeout_s or (silent is not None and silent.value is True)
+            waits.append({"what": "centre", "name": recipient, "late": late, "s": waited_s // ROUND_S * ROUND_S})
+        return (self._paths_awaited(alarm, spec) if waits or not uplink.recipients else []) + waits
+
+    def _paths_awaited(self, alarm: AlarmState, spec: AlarmSpec) -> list[dict[str, Any]]:
+        """Paths whose broker has not taken it: all of them where it goes on both, else any as long as none has."""
+        took = {step["path"] for step in self.ways.of(alarm.event_id) if step["step"] == "broker_acked"}
+        both = self._daemon.settings.site.uplink.mode == "dual" and spec.event_class is EventClass.ALARM
+        if took and not both:
+            return []
+        links = self._daemon.uplink.links
+        return [{"what": "path", "name": name, "late": not link.counts.up, "s": 0} for name, link in links.items() if name not in took]
 
     def _point(self, point: Point) -> dict[str, Any]:
         reading = self._daemon.house.readings.get(point.id)
@@ -213,6 +297,11 @@ def _mode(row: dict[str, Any]) -> dict[str, Any]:
 def _rounded(text: str) -> str:
     at_s = datetime.fromisoformat(text).timestamp()
     return rfc3339(round(at_s / ROUND_S) * ROUND_S * 1000)
+
+
+def _acting(rule: Any) -> dict[str, str]:
+    """The name of a rule that switches outputs, for who reads later what it did; nothing for another."""
+    return {"rule": rule.id, "zh": rule.spec.name.zh, "en": rule.spec.name.en} if getattr(rule, "outputs", ()) else {}
 
 
 def _checkpoints(daemon: Daemon, duty: str) -> dict[str, Any]:

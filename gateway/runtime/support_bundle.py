@@ -5,6 +5,7 @@ Only what is named here goes in. Every text is redacted, and the archive is not 
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
 import io
@@ -237,6 +238,7 @@ def _secrets(settings: Settings, site: dict[str, Any]) -> Iterator[str]:
                 yield text
                 if ":" in text:
                     yield text.partition(":")[2]
+                    yield base64.b64encode(text.encode()).decode()  # as HTTP sends it
     for row in _card_rows(settings, site):
         yield row[0].strip()
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.config.site import Camera
     from gateway.runtime.vision_eye import Seen
 
+PART_SUFFIX = ".part"
 WIDTH_PX = 480
 QUALITY = 70
 EACH_S = 0.9  # pictures do not come to the millisecond: with 1.0 every fifth second would have none
@@ -85,12 +86,13 @@ class Tiles:
                 (self._folder / f"{camera}{TILE_SUFFIX}").unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """All of them go, and their folder."""
+        """All of them go, also of cameras that the site file no longer names, and their folder."""
         self._made_s.clear()
         with suppress(OSError):
             _ours(self._folder)
-            for camera in self._cameras:
-                (self._folder / f"{camera}{TILE_SUFFIX}").unlink(missing_ok=True)
+            for file in list(self._folder.iterdir()):
+                if file.suffix in (TILE_SUFFIX, PART_SUFFIX):
+                    file.unlink(missing_ok=True)
             self._folder.rmdir()
 
     def _put(self, camera: str, body: bytes) -> None:
@@ -98,7 +100,7 @@ class Tiles:
         with suppress(FileExistsError):
             self._folder.mkdir(mode=0o700)
         _ours(self._folder)
-        part = self._folder / f"{camera}.part"
+        part = self._folder / f"{camera}{PART_SUFFIX}"
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as file:
             file.write(body)

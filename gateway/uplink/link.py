@@ -40,7 +40,7 @@ from gateway.uplink.outbox import BROKER, NO_SUBSCRIBERS, SUSPECT_TIMES, Outbox
 from gateway.uplink.patience import TROUBLES, Patience, kind_of
 from gateway.uplink.pictures import Pictures
 from gateway.uplink.receipts import Receipts
-from gateway.uplink.retained import Retained
+from gateway.uplink.retained import CLOSED_S, Retained
 from gateway.uplink.suspicion import PACKET_BYTES, SUSPECT_S, Suspicion
 
 log = logging.getLogger(__name__)
@@ -442,7 +442,7 @@ class Link:
         reports = self._shared.reports
         if self.lane.in_flight or self._cold or self._outbox.carrier(time.monotonic()) is not self.lane:
             return
-        report = reports.next(self.path)
+        report = reports.next(self.path, time.monotonic())
         if report is None:
             return
         topic = self._topics.report(report.kind)
@@ -460,11 +460,8 @@ class Link:
         self._publish(session, topic, report.body, retain=True, answered=answered)
 
     def _lose_report(self) -> None:
-        reports = self._shared.reports
-        before = reports.closed
-        reports.session_lost(self.path)
-        if reports.closed and not before:
-            log.error("no more reports are sent in this run: %s", reports.closed)
+        if why := self._shared.reports.session_lost(self.path, time.monotonic()):
+            log.error("no reports are sent on path %s for %.0f h: %s", self.path, CLOSED_S / 3600, why)
 
     def _send_picture(self, session: Channel) -> None:
         """One, once nothing else of ours is on its way on the path that carries."""

@@ -84,6 +84,7 @@ class Outbox:
         # the news of an event of class FOLLOWED has got further: see core.commands.Delivered
         self.heard: Callable[[str, str, str], None] = lambda event, step, by: None
         self.carried: Callable[[str, str], None] = lambda event, path: None  # the broker of this path has an event of class FOLLOWED
+        self.further: Callable[[str, str, str, str], None] = lambda event, step, by, path: None  # the same of the other classes, for a page
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -356,6 +357,8 @@ class Outbox:
         """A broker has it: wait for the receipt."""
         if entry.event_class in FOLLOWED and code != NO_SUBSCRIBERS and not entry.again:
             self.carried(entry.id, lane.name)
+        elif code != NO_SUBSCRIBERS and not entry.again:
+            self.further(entry.id, "broker_acked", "", lane.name)
         if entry.row in self._entries and code != NO_SUBSCRIBERS and not entry.acked:
             entry.acked = True
             if entry.event_class in FOLLOWED and not entry.again:
@@ -430,6 +433,8 @@ class Outbox:
                 settled.append(entry)
                 if entry.event_class in FOLLOWED and not entry.again:
                     self.heard(event_id, "unusable" if unusable else "received", recipient)
+                elif not entry.again:
+                    self.further(event_id, "unusable" if unusable else "received", recipient, "")
                 self._repeats.answered(entry, recipient)
                 self.settle(entry, recipient)
                 self._answered(entry)

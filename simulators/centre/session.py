@@ -138,8 +138,9 @@ class Session:
         return self._client is not None
 
     async def run(self) -> None:
-        """Connection after connection, until cancelled; each lost and found link is told once."""
+        """Connection after connection, until cancelled. A lost and a found link are told once, another reason anew."""
         lost_since: float | None = None
+        told = ""
         wait_s = BACKOFF_FIRST_S
         while True:
             try:
@@ -150,9 +151,10 @@ class Session:
                     async for message in client.messages:
                         self._take(message)
             except aiomqtt.MqttError as problem:
-                if lost_since is None:
-                    say(f"no broker at {self.link.name} ({problem}); trying again")
-                    lost_since = time.monotonic()
+                if lost_since is None or str(problem) != told:
+                    told = str(problem)
+                    say(f"no broker at {self.link.name} ({told}); trying again")
+                    lost_since = lost_since or time.monotonic()
             await asyncio.sleep(random.uniform(0, wait_s))
             wait_s = min(2 * wait_s, BACKOFF_CAP_S)
 

@@ -1,4 +1,4 @@
-"""One browser and one school for each file of tests."""
+"""One browser for all files of tests, and one school for each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.browser.desk import chromium
 from tests.browser.school import School, school
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with chromium() as found:
         yield found

@@ -65,6 +65,7 @@ def speak(context: BrowserContext, base: str, language: str) -> None:
 def sign_in(page: Page, name: str) -> None:
     """As a person does, with the keyboard."""
     page.goto("/sign-in")
+    expect(page.locator("#name")).to_be_focused(timeout=PATIENCE_MS)  # what is typed before that goes nowhere
     page.keyboard.type(name)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)

@@ -33,6 +33,12 @@ unit = 2
 {point("gas-kitchen", "gas_concentration", "kitchen", "gas-sensor", "gas")}
 responsible = "{LEADER}"
 
+[[cameras]]
+id = "gate-eye"
+url = "rtsp://127.0.0.1/none"
+place = "gate"
+zones = [{{ id = "apron", polygon = [[0.1, 0.5], [0.9, 0.5], [0.9, 0.9]] }}]
+
 [rules.one_key]
 lamp = {{ pressed = "lamp-pressed", broker = "lamp-broker", received = "lamp-received" }}
 [rules.escalation]

@@ -14,11 +14,12 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.core.commands import Command
-from gateway.core.points import Draft, EventClass
+from gateway.core.points import Draft, EventClass, Latch
 from gateway.journal.store import JOURNAL_NAME, Batch
+from gateway.report.hazard_ledger import entries
 from gateway.runtime.door import Door
 from tests.gateway.journal.journals import draft, open_at
-from tests.gateway.report.test_hazard_ledger import a_year
+from tests.gateway.report.test_hazard_ledger import Events, a_year
 from tests.gateway.runtime.waiting import until
 from tests.gateway.test_command_alarms import EXAMPLE, asked, nothing
 
@@ -99,7 +100,9 @@ def event(data: dict[str, Any]) -> Draft:
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     store, _ = open_at(tmp_path)
-    store.commit([Batch([event(data) for data in a_year()])], [])
+    said = a_year()
+    last = {"entry": len(said), "sha256": entries(Events(said))[-1].sha256}
+    store.commit([Batch([event(data) for data in said], [Latch("rule:hazards", last)])], [])
     store.close()
     return tmp_path
 
@@ -126,6 +129,39 @@ def test_a_changed_entry_is_named(journal: Path, capsys: pytest.CaptureFixture[s
     db.close()
     assert on(journal, "verify-ledger") == 1
     assert "does not hold the sha-256 of entry 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("row", "status", "words"),
+    [
+        ("max", 1, "broken: entry {count} is missing: the daemon has written it"),
+        ("min", 0, "the beginning is missing: entries 1 to 1 are not in the journal any more"),
+    ],
+)
+def test_a_cut_off_end_is_named_and_a_missing_beginning_is_said(
+    journal: Path, capsys: pytest.CaptureFixture[str], row: str, status: int, words: str
+) -> None:
+    with sqlite3.connect(journal / JOURNAL_NAME) as db:
+        db.execute(f"DELETE FROM event WHERE row = (SELECT {row}(row) FROM event WHERE type LIKE 'campus.hazard.%')")
+    db.close()
+    assert on(journal, "verify-ledger") == status
+    assert words.format(count=len(a_year())) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ("UPDATE latch SET state = '{}'", 1, "cannot be read"),
+        ("""UPDATE latch SET state = replace(state, '"sha256": "', '"sha256": "0')""", 1, "is not the one that the daemon has written"),
+        ("DELETE FROM latch", 0, "keeps no state of the ledger"),
+    ],
+)
+def test_what_the_daemon_keeps_is_compared(journal: Path, capsys: pytest.CaptureFixture[str], change: str, status: int, words: str) -> None:
+    with sqlite3.connect(journal / JOURNAL_NAME) as db:
+        db.execute(change)
+    db.close()
+    assert on(journal, "verify-ledger") == status
+    assert words in capsys.readouterr().out
 
 
 def test_other_endings_and_no_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

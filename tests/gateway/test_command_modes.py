@@ -11,7 +11,7 @@ import pytest
 from gateway.__main__ import main
 from gateway.core.commands import Command
 from gateway.core.wire import Exchange, Outcome
-from gateway.runtime.decide_tests import walk_tests
+from gateway.runtime.decide_tests import is_to_do, walk_tests
 from gateway.runtime.door import Door
 from tests.gateway.runtime.drilled import School
 from tests.gateway.runtime.waiting import until
@@ -107,6 +107,23 @@ async def test_which_tests_are_due_and_how_the_last_ended(tmp_path: Path, capsys
     assert "hall  OVERDUE for 1 days" in capsys.readouterr().out
     await asked(tmp_path, "walk-test", "--results", pictures={"walk_tests": late})
     assert capsys.readouterr().out.splitlines() == ["2026-11-20  panic  passed, by 李强  点  point"]
+
+
+async def test_what_was_never_passed_is_listed_long_before_it_is_due(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    school = School()
+    school.ask("start_test", "panic")
+    school.press()
+    school.settle("panic")
+    rows = walk_tests(school.house, school.now())
+    assert {row["point"]: row["due"] for row in rows} == {"panic": "later", "hall": "later"}
+    assert [row["point"] for row in rows if is_to_do(row)] == ["hall"]
+    await asked(tmp_path, "walk-test", "--due", pictures={"walk_tests": rows})
+    (told,) = capsys.readouterr().out.splitlines()
+    assert "hall  due in 92 days, not yet tested" in told
+    await asked(tmp_path, "walk-test", "--due", pictures={"walk_tests": [row | {"result": "failed", "passed_ms": 0} for row in rows]})
+    assert capsys.readouterr().out.count("last test failed") == 2
+    await asked(tmp_path, "walk-test", "--due", pictures={"walk_tests": [row for row in rows if not is_to_do(row)]})
+    assert capsys.readouterr().out.startswith("no walk test is due")
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ def problems_are_in_the_ledger(here: Rig, told: dict[str, Any]) -> None:
     opened = [event["data"] for event in journal_events(here) if event["type"] == "campus.hazard.opened"]
     words = " ".join(data["text"]["zh"] for data in opened)
     assert len(opened) == told["totals"]["problem"]
+    assert {data["source"] for data in opened} == {"commission"}
     assert "points/panic-store" in words
     assert "outputs/strobe-gate" in words
 
@@ -120,7 +121,7 @@ def what_doctor_and_support_say(here: Rig) -> None:
     found = {finding["where"]: finding["what"]["en"] for finding in doctor["findings"]}
     assert doctor["daemon_up"]
     assert "daemon" not in found
-    assert "never tested" in found["panic-store"] or "failed" in found["panic-store"]
+    assert "not yet tested" in found["panic-store"] or "failed" in found["panic-store"]
     assert "panic-gate" not in found
     packed = json.loads(on_site(here, "support-bundle", str(here.folder / "support.tar.gz"), "--json"))
     files = {each["file"]: each["bytes"] for each in packed["files"]}

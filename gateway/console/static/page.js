@@ -96,6 +96,10 @@ if (desk) {
     byId("said").textContent = text; byId("said").hidden = false;
     clearTimeout(hush); hush = setTimeout(() => { byId("said").hidden = true; }, 6000);
   }
+  // A word of success is said again on the page that is loaded anew.
+  const kept = sessionStorage.getItem("said");
+  if (kept) { sessionStorage.removeItem("said"); say(kept); }
+  function anewSaying() { sessionStorage.setItem("said", byId("said").textContent); location.reload(); }
   function ask(dialog) {
     const from = document.activeElement;
     return new Promise((resolve) => {
@@ -147,7 +151,7 @@ if (desk) {
     }
     const button = event.submitter;
     if (button) button.disabled = true;
-    try { if (await act(body, button ? button.textContent : body.command) && asking.dataset.then === "reload") location.reload(); }
+    try { if (await act(body, button ? button.textContent : body.command) && asking.dataset.then === "reload") anewSaying(); }
     catch (error) { say(String(error)); }
     finally { if (button) button.disabled = false; }
   });

@@ -50,6 +50,14 @@ def test_who_is_responsible() -> None:
     assert watched["gate-module/fault"].responsible == "王建国"
 
 
+def test_points_belong_to_their_device_and_devices_to_their_line() -> None:
+    watched = ledger(with_ledger()).watched
+    panic, module = watched["panic-gatehouse/signal"], watched["gate-module/fault"]
+    assert (panic.device, panic.above) == ("gate-module", "gate-module/fault")
+    assert (module.device, module.above) == ("gate-net", "")
+    assert (watched["gw-journal/fault"].device, watched["gw-journal/fault"].above) == ("", "")
+
+
 def test_times_and_names() -> None:
     spec = ledger(with_ledger(after_h=2, fix_days=3, remind_days=1, place="kitchen"))
     assert (spec.after_s, spec.fix_days, spec.remind_s, spec.place) == (7200.0, 3, 86_400.0, "kitchen")

@@ -28,7 +28,7 @@ TEXTS = (
     f"{MARK}{{{{ 7 * 7 }}}}{{% raw %}}{{# #}}",
     f"{MARK}\u202e\u2066\u0000\u0085\u2028تنبيه",
     f"javascript:alert('{MARK}')",
-    MARK + "长" * 10_000,
+    MARK + "长" * 3_000,
 )
 # Words of ours, times and digests: not texts that a site, a device or a person could choose.
 _OURS = {"state", "severity", "urgency", "step", "class", "kind", "quality", "source", "figure", "report", "every", "result", "status"}
@@ -126,38 +126,38 @@ def _word(schema: Mapping[str, Any], text: str) -> str:
     return next((each for each in examples if pattern.startswith(("^[0-9", "^[0-9a-f")) and re.match(pattern, each)), text)
 
 
-def hostile_journal(folder: Path) -> JournalHistory:
-    """A real journal with an event of every type for every text."""
+def hostile_journal(folder: Path, text: str) -> JournalHistory:
+    """A real journal with an event of every type, full of this text."""
     store, _ = open_at(folder)
     ids, at_ms = EventIds(), round(time.time() * 1000)
-    for text in TEXTS:
-        drafts = []
-        for kind, schema in event_kinds().items():
-            name = kind.split(".")[1]
-            of = EventClass(name) if name in set(map(str, EventClass)) else EventClass.AUDIT
-            data = made(schema, text)
-            drafts.append(Draft(ids(at_ms), of, kind, text[:120].replace("\0", ""), Priority.ROUTINE, at_ms, 1.0, "synchronised", data))
-        store.commit([Batch(drafts)], [])
+    drafts = []
+    for kind, schema in event_kinds().items():
+        name = kind.split(".")[1]
+        of = EventClass(name) if name in set(map(str, EventClass)) else EventClass.AUDIT
+        data = made(schema, text)
+        drafts.append(Draft(ids(at_ms), of, kind, text[:120].replace("\0", ""), Priority.ROUTINE, at_ms, 1.0, "synchronised", data))
+    store.commit([Batch(drafts)], [])
     store.close()
     return JournalHistory(folder)
 
 
 class HostileArchive(NoArchive):
-    """The archive of a school that was named by an attacker. text: in the reports."""
+    """The archive of a school that was named by an attacker. number: of the text that it is full of; moved by the test."""
 
-    def __init__(self, history: JournalHistory) -> None:
-        self._history = history
-        self.text = TEXTS[0]
+    def __init__(self, folder: Path) -> None:
+        self._journals = [hostile_journal(folder / str(number), text) for number, text in enumerate(TEXTS)]
+        self.number = 0
 
     async def events(self, wanted: Wanted, most: int) -> list[Told]:
-        return list(islice(self._history.events(wanted), most))
+        return list(islice(self._journals[self.number].events(wanted), most))
 
     async def minutes(self, points: frozenset[str], from_ms: int, to_ms: int) -> list[Minute]:
         now_ms = round(time.time() * 1000)
         return [Minute(now_ms - 60_000 * n, point, 1.0, 2.0, 3.0) for point in points for n in range(30, 0, -1)]
 
     def measured(self) -> tuple[Measured, ...]:
-        return (Measured("gas-kitchen", self.text, self.text, self.text, self.text),)
+        text = TEXTS[self.number]
+        return (Measured("gas-kitchen", text, text, text, text),)
 
     def cameras(self) -> tuple[str, ...]:
         return ("gate-camera",)

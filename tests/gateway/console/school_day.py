@@ -171,7 +171,7 @@ DAILY: dict[str, Any] = {
     "from": "2026-11-20T16:00:00.000Z",
     "to": "2026-11-21T16:00:00.000Z",
     "issued_at": "2026-11-21T23:00:00.000Z",
-    "site": {"zh": "实验小学", "en": "Experimental school"},
+    "site": {"zh": "实验小学", "en": "Experimental school", "by": "Li Qiang"},
     "nothing_happened": True,
     "summary": {"zh": "零报告，无报警、无故障。", "en": "zero report; no alarm, no fault."},
     "order": ["compliance", "alarms"],

@@ -51,22 +51,21 @@ class Hand:
 
 
 class Served:
-    """now_s: the application's clock, moved by the test."""
+    """now_s: the application's clock, moved by the test. port: 0 for any free one; a browser needs one that is given."""
 
-    def __init__(self, folder: Path, hand: Hand, archive: Archive | None = None) -> None:
-        self.hand, self._archive = hand, archive
+    def __init__(self, folder: Path, hand: Hand, archive: Archive | None = None, port: int = 0) -> None:
+        self.hand, self._archive, self.port = hand, archive, port
         self.now_s = 1000.0
         self.accounts = Accounts(folder / "accounts.json")
         for name, role in (("张三", "guard"), ("王主任", "duty_leader"), ("校长", "viewer")):
             self.accounts.add(name, role, PASSWORD)
         self._server: uvicorn.Server | None = None
-        self.port = 0
 
     @contextmanager
     def running(self) -> Iterator[Served]:
-        hosts = frozenset({"page.test"})
+        hosts = frozenset({"page.test", f"127.0.0.1:{self.port}"} if self.port else {"page.test"})
         console = Console(self.hand, self.accounts, "Asia/Shanghai", hosts, secure=False, archive=self._archive, now=lambda: self.now_s)
-        config = uvicorn.Config(console.app(), port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(console.app(), port=self.port, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

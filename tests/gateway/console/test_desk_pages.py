@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.console import plan, view
+from gateway.console import desk, plan, reports, view
 from gateway.runtime.door import _command
 from tests.gateway.console.school_day import DAILY, HAZARD, PLAN, POINTS, SchoolArchive, whole
 from tests.gateway.console.served import Hand, Served, Visitor
@@ -245,7 +245,7 @@ def test_inspections_that_are_late_come_first(people: dict[str, Visitor]) -> Non
 
 def test_a_report_shows_its_sections_in_their_order_and_says_that_nothing_happened(people: dict[str, Visitor]) -> None:
     html = shown(people, "/reports/daily/7")
-    for word in ("零报告：无事发生", "13 min", "95.5 %", "校门无防冲撞", "11-22 08:30:00", "2026-11-21 00:00"):
+    for word in ("负责人 Li Qiang", "零报告：无事发生", "13 min", "95.5 %", "校门无防冲撞", "11-22 08:30:00", "2026-11-21 00:00"):
         assert word in html
     assert html.index("四个100%") < html.index("确认最长用时") < html.index("strange")
     assert json.loads(people["viewer"].ask("GET", "/reports/daily/7/report.json")[1]) == DAILY
@@ -301,3 +301,25 @@ def _poisoned(value: Any, bad: str) -> Any:
         texts = ("zh", "en", "by", "why", "who", "responsible", "reason", "point", "place")
         return {name: bad if name in texts and isinstance(each, str) else _poisoned(each, bad) for name, each in value.items()}
     return [_poisoned(each, bad) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("x", [24, 60, 500, 940, 976])
+@pytest.mark.parametrize("text", ["门", "一键报警按钮（教学楼三层办公室）", "one-key alarm button (teaching block)"])
+def test_a_label_lies_within_the_plan(x: int, text: str) -> None:
+    half = len(text) * plan.LETTER / 2 if text[0] > "z" else len(text) * plan.LETTER * 0.3
+    centre = x + plan.label_shift(x, text)
+    assert half <= centre <= plan.WIDTH - half
+    if x == 500:
+        assert centre == x, "where there is room it stays under its mark"
+
+
+def test_points_of_one_name_are_told_apart_by_their_ids() -> None:
+    points = [{"point": name, "zh": "按钮" if name < "c" else "气体", "en": "b" if name < "c" else "g"} for name in "abc"]
+    assert desk.told_apart(points, "zh") == {"a": "按钮 (a)", "b": "按钮 (b)", "c": "气体"}
+
+
+def test_alarms_of_one_name_are_told_apart_in_a_drill_report() -> None:
+    twice = [{"alarm": f"{name}/alarm", "name": {"zh": "一键报警按钮", "en": "button"}} for name in ("panic-a", "panic-b")]
+    section = reports._of_drill({"alarms": twice}, {})["drill"]
+    (table,) = section["tables"]
+    assert [row["point"]["zh"] for row in table["rows"]] == ["一键报警按钮 (panic-a)", "一键报警按钮 (panic-b)"]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.roles import ROLES, SYSTEM_ROLES
+from gateway.config.roles_rules import RULE_ROLES
 from gateway.console import view, words
 from tests.gateway.console.pictures import PANIC, alarm, picture
 
@@ -41,6 +43,46 @@ def test_an_alarm_is_told_with_place_time_who_what_to_do_and_how_far_it_has_got(
         assert words_ in html
     assert 'data-act="acknowledge" data-target="panic-gatehouse/alarm"' in html
     assert 'data-act="shelve"' not in html, "highly managed"
+
+
+def test_the_lamp_shows_what_is_missing_and_names_who() -> None:
+    way = [{"step": "acknowledged", "by": "police: 李警官", "path": "", "at": "2026-11-22T00:30:09.000Z"}]
+    waits = [{"what": "centre", "name": "police", "late": late, "s": 20} for late in (False, True)]
+    shown = picture(PANIC | {"way": way, "waits": waits}, recipients=[{"id": "police", "zh": "区公安分局", "en": "police"}])
+    lamp = parts(shown)["alarms"]
+    assert '<li class="waiting">等待中心（区公安分局）确认</li>' in lamp
+    assert '<li class="late">中心（区公安分局）未收到 20 秒</li>' in lamp
+    assert "已确认 (区公安分局: 李警官)" in lamp
+    assert "centre (police) has not had it for 20 s" in parts(shown, language="en")["alarms"]
+
+
+@pytest.mark.parametrize("kind", ["drill", "test", "maintenance"])
+def test_an_alarm_of_an_exercise_says_so_and_sends_nobody_to_call_the_police(kind: str) -> None:
+    html = parts(picture(PANIC | {"mode": f"{kind}:d1"}))["alarms"]
+    assert f">{words.MODE_NAMES[kind][0]}</span> 一键报警" in html
+    assert words.EXERCISES[kind][0] in html
+    assert "勿拨打 110" in html
+    assert words.FIRST_STEPS["panic"][0] not in html
+
+
+def test_one_whose_cause_is_gone_is_taken_first_and_reset_then() -> None:
+    acts = parts(picture(PANIC | {"state": "latched_unacknowledged"}))["alarms"]
+    assert re.findall(r'data-act="(\w+)"[^>]*?( disabled)?>', acts) == [("acknowledge", ""), ("reset", " disabled")]
+    acts = parts(picture(PANIC | {"state": "latched_acknowledged"}))["alarms"]
+    assert re.findall(r'data-act="(\w+)"[^>]*?( disabled)?>', acts) == [("reset", "")]
+
+
+def test_an_alarm_at_a_place_with_a_camera_leads_to_the_cameras() -> None:
+    camera = {"point": "c", "place": "gatehouse", "camera": True, "quality": "good", "states": [], "system": False, "zh": "c", "en": "c"}
+    wanted = ("alarms",)
+    for place, leads in (("gatehouse", True), ("gate", False)):
+        shown = picture(PANIC, points=[camera | {"place": place}])
+        assert ('href="/cameras"' in view.parts(shown, False, "zh", "guard", "Asia/Shanghai", wanted)["alarms"]) is leads
+
+
+def test_every_class_of_alarm_has_a_first_step() -> None:
+    roles = (*ROLES.values(), *SYSTEM_ROLES.values(), *RULE_ROLES.values())
+    assert {alarm.alarm_class for role in roles for alarm in role.alarms} <= set(words.FIRST_STEPS)
 
 
 @pytest.mark.parametrize(("role", "acts"), [("viewer", set()), ("guard", {"acknowledge"}), ("duty_leader", {"acknowledge", "shelve"})])
@@ -81,14 +123,16 @@ def test_a_drill_cannot_be_missed() -> None:
     for word in ("演练中", "消防应急演练", "至 2026-11-22 09:00", "王主任"):
         assert word in banner
     coming = drill | {"why": "", "state": "announced", "begins_at": "2026-11-22T01:00:00.000Z"}
-    assert "已预告" in parts(picture(modes=[coming]))["banner"]
+    announced = parts(picture(modes=[coming]))
+    assert "尚未开始：此时按下为真实报警" in announced["banner"]
+    assert "演练中" not in announced["banner"] + announced["modes"], "a button that is pressed now is no exercise"
 
 
 def test_every_text_is_there_in_both_languages_and_used() -> None:
     code = "".join(file.read_text(encoding="utf-8") for file in (*TEMPLATES.glob("*.html"), *Path(view.__file__).parent.glob("*.py")))
     used = set(re.findall(r"(?:\bt|say)\(['\"](\w+)['\"]", code)) | set(re.findall(r"Page\(\s*\"[^\"]*\",\s*\"(\w+)\"", code))
     assert used == set(words.WORDS)
-    for table in (words.WORDS, words.STATES, words.STEPS, words.MODES, words.FIRST_STEPS):
+    for table in (words.WORDS, words.STATES, words.STEPS, words.WAITS, words.MODES, words.FIRST_STEPS, words.EXERCISES):
         for zh, en in table.values():
             assert zh
             assert en
@@ -99,3 +143,21 @@ def test_templates_hold_no_words_of_their_own() -> None:
     for file in TEMPLATES.glob("*.html"):
         bare = re.sub(r"{%.*?%}|{{.*?}}|<[^>]*>|{#.*?#}", " ", file.read_text(encoding="utf-8"), flags=re.S)
         assert not re.search(r"[A-Za-z\u4e00-\u9fff]{2,}", bare), f"{file.name}: {bare.split()}"
+
+
+def test_a_part_is_drawn_once_for_all_pages_and_anew_for_a_newer_picture() -> None:
+    """And never for somebody what is another role's or another language's."""
+    drawn, calm, alarmed = view.Drawn("Asia/Shanghai"), picture(), picture(PANIC)
+    some = drawn.parts(calm, False, "zh", "guard", ("alarms",))
+    assert drawn.parts(calm, False, "zh", "guard", ("alarms", "banner"))["alarms"] is some["alarms"]
+    for shown in (calm, alarmed, None):
+        for away in (False, True):
+            for language in words.LANGUAGES:
+                for role in ("guard", "duty_leader", "viewer"):
+                    assert drawn.parts(shown, away, language, role) == view.parts(shown, away, language, role, "Asia/Shanghai")
+
+
+def test_the_ledger_says_how_many_more_there_are() -> None:
+    assert '<span class="count">7</span>' in parts(picture(hazards=[], hazards_more=7))["hazards"]
+    assert "另有未列出： 7" in parts(picture(hazards=[], hazards_more=7))["hazards"]
+    assert "另有未列出" not in parts(picture(hazards=[]))["hazards"]

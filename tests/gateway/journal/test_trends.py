@@ -55,6 +55,9 @@ def test_minutes_out_of_samples(tmp_path: Path, store: Store) -> None:
     assert cable == [0, *range(4, 25)], "no value where nothing was read"
     some = trends(tmp_path, {"gas"}, START_MS + 12 * MINUTE_MS, START_MS + 14 * MINUTE_MS)
     assert [(m.point, (m.at_ms - START_MS) // MINUTE_MS) for m in some] == [("gas", 12), ("gas", 13)]
+    keep(store, [(START_MS, "heat", bytes(12))])
+    assert list(trends(tmp_path, ["gas", "cable", "unknown"])) == found, "two of three, in the same order"
+    assert list(trends(tmp_path, {"unknown"})) == []
 
 
 @given(st.lists(st.integers(-30, 30), min_size=1, max_size=60))

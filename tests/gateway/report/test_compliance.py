@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.points import Text
-from gateway.report.compliance import FIGURES, Facts, Gate, Place, PostWindow, Shown, WalkTests, build, merged
+from gateway.report.compliance import FIGURES, Facts, Gate, Place, PostWindow, Shown, WalkTests, build
+from gateway.report.off import merged
 from tests.gateway.report.kept import ZONE, Kept, utc_ms
 
 BEGIN, END = utc_ms("2026-09-01 00:00"), utc_ms("2026-09-02 00:00")
@@ -114,6 +115,26 @@ def test_hardly_slow_is_no_blindness_and_a_short_one_is_allowed(kept: Kept) -> N
     kept.say("2026-09-01 21:00", "fault.activated", "eye", alarm="fault", value="no_frames")
     kept.say("2026-09-01 21:00:40", "fault.cleared", "eye", alarm="fault", value="sees")
     assert camera(kept) == [(True, "sees, and saw 99.9% of the period")], "never rounded up"
+
+
+def test_while_the_gateway_was_off_nothing_was_seen(kept: Kept) -> None:
+    kept.say("2026-09-01 05:00", "fault.activated", "eye", alarm="fault", value="no_frames")
+    kept.say("2026-09-01 07:00", "fault.cleared", "eye", alarm="fault", value="sees")
+    known = facts(
+        BUTTON, CAMERA, OPEN, cameras=["eye"], gates=[GATE], places=[PLACE], windows=[WINDOW], tests={"panic": PASSED},
+        off=[(utc_ms("2026-08-31 12:00"), utc_ms("2026-09-01 06:00")), (utc_ms("2026-09-01 07:30"), utc_ms("2026-09-01 07:40"))],
+    )  # fmt: skip
+    off = "the gateway was off for at least 6 h 10 min, and nothing was watched"
+    assert figure(kept, "one_key_alarm", known) == (0.0, [(False, off)])
+    assert figure(kept, "video", known) == (0.0, [(False, f"saw 70.1% of the period, less than 95%; {off}"), (False, off)])
+    assert figure(kept, "closed_campus", known) == (0.0, [(False, f"its state was not known for 370 min; {off}")])
+    assert figure(kept, "guard_posts", known) == (0.0, [(False, "the gateway was off, nothing is on record: not known")])
+
+
+def test_a_short_restart_takes_nothing(kept: Kept) -> None:
+    known = facts(BUTTON, CAMERA, OPEN, cameras=["eye"], gates=[GATE], places=[PLACE], off=[(BEGIN, utc_ms("2026-09-01 01:00"))])
+    assert figure(kept, "video", known) == (1.0, [(True, "sees, and saw 95.8% of the period"), (True, "has a camera that sees")])
+    assert figure(kept, "closed_campus", known)[0] == figure(kept, "one_key_alarm", known)[0] == 1.0
 
 
 def test_blind_since_before_the_period(kept: Kept) -> None:

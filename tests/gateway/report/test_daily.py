@@ -183,6 +183,33 @@ def test_only_a_granted_door_leaves_a_day_a_zero_report() -> None:
     assert built(past)["nothing_happened"] is False
 
 
+@pytest.mark.parametrize(
+    ("event_class", "name"),
+    [("duty", "hazard.reopened"), ("duty", "inspection.overdue"), ("alarm", "alarm.escalated"), ("audit", "output.refused")],
+)
+def test_anything_but_routine_is_something(event_class: str, name: str) -> None:
+    past = Made()
+    past.say(event_class, name, 10, point="round", place="gate")
+    assert built(past)["nothing_happened"] is False
+
+
+def test_a_missed_inspection_is_a_missed_duty() -> None:
+    past = Made()
+    past.say("duty", "inspection.done", 1, point="round", place="gate", result="ok", late=False)
+    past.say("duty", "duty.activated", 10, point="round", role="inspection", place="gate", status="Actual")
+    past.say("duty", "inspection.done", 20, point="round", place="gate", result="ok", late=True)
+    assert figures(built(past), "duty") == {"kept": 1, "missed": 1}
+
+
+@pytest.mark.parametrize(("off_s", "quiet"), [(3600, True), (3601, False)])
+def test_a_day_that_was_not_watched_is_no_zero_report(off_s: int, quiet: bool) -> None:
+    report = built(Made(), off=[(BEGIN_MS - 5000, BEGIN_MS + off_s * 1000), (END_MS, END_MS + 1)])
+    assert (report["nothing_happened"], figures(report, "gateway")["off"]) == (quiet, off_s)
+    assert "本机停运至少 1 小时，期间无监测" in report["summary"]["zh"]
+    (row,) = rows(report, "gateway", "off")
+    assert (row["since"], row["lasted"]) == (report["from"], off_s)
+
+
 def test_delivery_by_recipient() -> None:
     past = Made()
     past.alarm("activated", 0, received={"police": BEGIN_MS + 900}, owed=["bureau"])

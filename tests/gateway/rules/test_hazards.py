@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gateway.core.errors import DAMAGED
-from gateway.core.hazards import HAZARD_STATES, Found
+from gateway.core.hazards import HAZARD_STATES, Found, Watched
 from gateway.core.points import Text
 from gateway.rules.authority import same_person
-from gateway.rules.hazards import MOST_CLOSED, MOST_OPEN, MOST_STEPS, TABLE, Hazards
+from gateway.rules.hazards import MOST_CLOSED, MOST_NEW, MOST_OPEN, MOST_STEPS, TABLE, Hazards
 from tests.gateway.rules.ledger import DAY_S, DOOR, GAS, HOUR_S, SPEC, Ledger, chain_problem
 
 
@@ -25,6 +26,13 @@ def opened() -> Ledger:
 
 
 # --- by hand ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("points", "source"), [((), "person"), (("commission",), "commission"), (("panic-gate",), "person")])
+def test_what_the_first_visit_opens_says_so(points: tuple[str, ...], source: str) -> None:
+    here = Ledger()
+    assert here.command("open", "kitchen", value="2026-09-10", why="灭火器压力不足", second="王建国", points=points) == ""
+    assert here.entries[-1]["source"] == source
 
 
 def test_from_opening_to_closing() -> None:
@@ -89,11 +97,16 @@ def test_the_table_is_all_there_is(state: str, kind: str) -> None:
 
 def test_who_sets_it_right_and_when_can_be_changed() -> None:
     here = opened()
-    assert here.command("assign", second="赵强", value="2026-09-20") == ""
+    assert here.command("assign", second="赵强", value="2026-09-20") == "say why the day is put off"
+    assert here.command("assign", second="赵强", value="2026-09-20", why="等配件") == ""
+    assert here.entries[-1]["extended"] == 1
     assert (here.entries[-1]["responsible"], here.entries[-1]["due"]) == ("赵强", "2026-09-20")
     assert here.command("assign") == "", "confirmed as it is"
     assert (here.entries[-1]["responsible"], here.entries[-1]["due"]) == ("赵强", "2026-09-20")
     assert "is not a day" in here.command("assign", value="2020-01-01")
+    assert here.command("assign", value="2026-09-15") == "", "an earlier day needs no reason"
+    here.restart()
+    assert here.state.hazards[0].extended == 1
 
 
 def test_a_hazard_that_is_not_there() -> None:
@@ -110,6 +123,23 @@ def test_who_set_it_right_does_not_verify(by: str) -> None:
     here.to("fixed")
     assert "second person" in here.command("verify", by=by)
     assert here.command("verify", by="李明") == ""
+
+
+def test_who_is_responsible_does_not_verify_what_a_colleague_ticked() -> None:
+    here = opened()
+    assert here.command("assign") == ""
+    assert here.command("fix", by="赵强", why="x") == ""
+    assert "not the one who is responsible" in here.command("verify", by="王 建国")
+    assert "second person" in here.command("verify", by="赵强")
+    assert here.command("verify", by="李明") == ""
+
+
+@pytest.mark.parametrize("value", ["NO", "n", "不合格", " no"])
+def test_a_result_that_nobody_knows_is_refused(value: str) -> None:
+    here = opened()
+    here.to("fixed")
+    assert "is no result" in here.command("verify", value=value, why="仍漏气")
+    assert here.state.hazards[0].state == "fixed"
 
 
 def test_what_is_not_right_goes_back() -> None:
@@ -256,10 +286,94 @@ def test_what_an_inspection_finds_is_never_refused() -> None:
     ]
 
 
+FOUND = Found("gate", Text("灯不亮", "lamp is dark"), "赵强", "2026-09-03", "inspection", "周建国", "东侧", "round:lamp")
+
+
+def test_what_is_found_again_is_the_same_hazard_until_it_is_closed() -> None:
+    here = Ledger()
+    here.step(FOUND)
+    assert "hz-1 stands for it already" in here.step(FOUND).reply
+    here.restart()
+    here.step(replace(FOUND, text=Text("还是不亮", "still dark")))
+    assert here.kinds() == ["opened"]
+    here.to("fixed")
+    here.step(FOUND)
+    assert (here.entries[-1]["step"], here.entries[-1]["by"], here.entries[-1]["why"]) == ("reopened", "周建国", "东侧")
+    for kind in ("fix", "verify", "close"):
+        assert here.command(kind, by={"fix": "王建国"}.get(kind, "李明"), why="x") == ""
+    here.step(FOUND)
+    here.step(replace(FOUND, key="round:door"))
+    assert [hazard.id for hazard in here.state.hazards] == ["hz-2", "hz-3"]
+    assert chain_problem(here.entries) == ""
+
+
+def test_what_a_full_ledger_does_not_take_is_said() -> None:
+    here = Ledger()
+    long = replace(FOUND, text=Text("厕" * 200, "t" * 200), why="注" * 200, key="")
+    for _ in range(MOST_OPEN):
+        here.step(long)
+    assert len(json.dumps(here.rule.row(here.state, here.view().now))) < 300_000
+    out = here.step(long)
+    assert (len(here.state.hazards), out.reply) == (MOST_OPEN, f"not in the ledger: {MOST_OPEN} hazards are not closed")
+    assert (out.readings[-1].value, "未登记" in out.readings[-1].reason) == (True, True)
+    here.restart()
+    assert here.wait(60).readings[-1].value is True
+    here.to("closed")
+    assert (here.shown[-1], here.state.left_out) == (False, 0)
+
+
+# --- many at once -------------------------------------------------------------------------------
+
+
+def many(points: int, device: str = "modbus", above: str = "modbus/fault") -> Ledger:
+    watched = {f"p{n}/signal": Watched("gate", Text(f"信号{n}", f"signal {n}"), "赵强", device, above) for n in range(points)}
+    return Ledger(replace(SPEC, watched=watched | {"modbus/fault": Watched("gate", Text("设备", "device"), "赵强", "line")}))
+
+
+def test_a_lost_device_is_one_hazard_and_not_one_for_each_point() -> None:
+    here = many(50)
+    for key in here.rule.spec.watched:
+        here.fault(key)
+        here.now_s += 10
+    here.wait(DAY_S)
+    assert [hazard.alarm for hazard in here.state.hazards] == ["modbus/fault"]
+    here.fault("modbus/fault", "reset")
+    here.wait(60)
+    assert here.state.hazards[1].alarm == "p0/signal", "what stands without it"
+
+
+def test_points_of_one_device_that_fail_together_are_one_hazard() -> None:
+    here = many(5)
+    for number in range(4):
+        here.fault(f"p{number}/signal")
+        here.now_s += 5
+    here.now_s += 3600
+    here.fault("p4/signal")
+    here.wait(2 * DAY_S)
+    assert [hazard.alarm for hazard in here.state.hazards] == ["p0/signal", "p4/signal"]
+    here.restart()
+    here.wait(60)
+    assert len(here.state.hazards) == 2
+    here.fault("p0/signal", "reset")
+    here.wait(60)
+    assert [hazard.alarm for hazard in here.state.hazards] == ["p0/signal", "p4/signal", "p1/signal"]
+
+
+def test_ten_at_one_look() -> None:
+    here = many(25, "", "")
+    for key in here.rule.spec.watched:
+        here.fault(key)
+    here.wait(DAY_S)
+    assert len(here.state.hazards) == MOST_NEW
+    here.wait(60)
+    here.wait(60)
+    assert len(here.state.hazards) == 26
+
+
 # --- overdue ------------------------------------------------------------------------------------
 
 
-def test_overdue_from_the_day_after_on_until_it_is_set_right() -> None:
+def test_overdue_from_the_day_after_on_until_it_is_verified() -> None:
     here = opened()
     here.wait(DAY_S * 9)
     assert here.shown == [False], "its last day is a day"
@@ -270,8 +384,10 @@ def test_overdue_from_the_day_after_on_until_it_is_set_right() -> None:
     assert here.shown == [False, True], "said once"
     assert here.command("assign", value="") == ""
     assert here.command("fix", by="王建国", why="done") == ""
-    assert here.shown[-1] is False
     assert here.entries[-1]["overdue"] is True, "it was late"
+    assert here.shown[-1] is True, "nobody has verified it"
+    assert here.command("verify") == ""
+    assert here.shown[-1] is False
 
 
 def test_a_further_one_and_a_week_tell_it_anew() -> None:
@@ -301,6 +417,7 @@ def test_a_ledger_has_limits() -> None:
     assert len(here.state.hazards) == MOST_OPEN
     for number in range(1, MOST_CLOSED + 20):
         here.to("closed", f"hz-{number}")
+        assert here.open() == ""
     assert len(here.state.closed) == MOST_CLOSED
     assert here.state.find("hz-1") is None
 
@@ -401,6 +518,7 @@ class AnyOrder(RuleBasedStateMachine):
             if step == "verified":
                 assert states[name] == "fixed"
                 assert not same_person(fixed[name], entry["by"])
+                assert not same_person(entry["responsible"], entry["by"])
             if step == "closed":
                 assert states[name] == "verified"
             assert entry["responsible"]

@@ -116,6 +116,7 @@ def test_a_problem_opens_a_hazard() -> None:
             "inspection",
             "李明",
             "二楼堆物",
+            "daily:exits",
         )
     ]
     assert (out.said[0].data["wrong"], out.said[0].data["set_right_by"]) == (["exits"], "2026-09-06")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,24 @@ from gateway.config.load import load_site
 from gateway.config.settings import Settings
 from gateway.contract.jws import TrustedKey, verify_detached
 from gateway.core.commands import Command
+from gateway.core.errors import DoorRefused
 from gateway.core.points import Text
-from gateway.core.wire import Exchange
+from gateway.core.wire import Exchange, WireClass
 from gateway.core.wire import Outcome as WireOutcome
 from gateway.runtime.commission import (
     BOOK_NAME,
     OK,
     PROBLEM,
+    RESULTS,
     SKIPPED,
+    SOON,
     STEPS,
+    UNKNOWN,
     Book,
     Check,
     Outcome,
     VisitRefused,
+    cut,
     report,
     signer_of,
     walk,
@@ -38,10 +44,12 @@ from gateway.runtime.commission import (
 from gateway.runtime.commission_end import fill_ledger
 from gateway.runtime.commission_exercise import DoorSide
 from gateway.runtime.commission_page import html
-from gateway.runtime.commission_steps import Visit, checks
+from gateway.runtime.commission_steps import Visit, checks, target_of
 from gateway.runtime.commission_talk import Answer, Answers, Terminal
 from gateway.runtime.door import Door
+from gateway.runtime.findings import Finding
 from gateway.runtime.keys import KeyRefused, load_signer
+from gateway.runtime.probing import asker
 from tests.gateway.runtime.waiting import until
 
 EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
@@ -58,13 +66,13 @@ def settings(tmp_path: Path) -> Settings:
 class Done:
     """Checks that count how often they were carried out."""
 
-    def __init__(self, *keys: str, note: str = "") -> None:
+    def __init__(self, *keys: str, note: str | Text = "") -> None:
         self.keys: list[str] = []
         self.checks = [
             Check(key, Text(f"查 {key}", f"look at {key}"), lambda key=key: self._do(key, note), "gate", "张卫国") for key in keys
         ]  # type: ignore[misc]
 
-    def _do(self, key: str, note: str) -> Outcome:
+    def _do(self, key: str, note: str | Text) -> Outcome:
         self.keys.append(key)
         return Outcome(PROBLEM if note else OK, note)
 
@@ -136,6 +144,51 @@ def test_the_report_is_signed_and_any_change_shows(settings: Settings, tmp_path:
         verify_detached(found, public)
 
 
+def test_the_page_tells_times_on_the_schools_clock(settings: Settings) -> None:
+    found = told(settings)
+    page = html(found | {"begun_at": "2026-10-31T16:00:00.000Z"}, "ab" * 32)
+    assert "开始 begun 2026-11-01 00:00:00;" in page
+    assert "(Asia/Shanghai)" in page
+    assert "T16:00:00" not in page
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "cut_text"),
+    [
+        ("short", 5, "short"),
+        ("no answer at all", 12, "no answer…"),
+        ("no answer at all", 10, "no answer…"),
+        ("查供电、接线", 5, "查供电…"),
+        ("单元 field-line", 8, "单元…"),
+        ("abcdefgh", 4, "abc…"),
+    ],
+)
+def test_what_is_too_long_is_cut_between_words(text: str, most: int, cut_text: str) -> None:
+    assert cut(text, most) == cut_text
+
+
+@pytest.mark.parametrize(
+    ("grades", "result"), [([], OK), (["unknown"], UNKNOWN), (["soon", "unknown"], SOON), (["wrong", "soon"], PROBLEM)]
+)
+def test_soon_and_unknown_stand_as_such_in_the_report(settings: Settings, grades: list[str], result: str) -> None:
+    """They are neither right nor a problem, on the page too."""
+    found = [
+        Finding(grade, f"part {number}", Text(f"{number} 号", f"number {number}"), Text("", "")) for number, grade in enumerate(grades)
+    ]
+    looked = dict.fromkeys(("clock", "disk", "power", "files"), found)
+    visit = Visit(
+        settings, DoorSide(settings.door_path), Answers({}, as_json=False), "李工", lambda: AT_MS, 1.0, range(0), "synchronised", looked
+    )
+    book = opened(settings)
+    walk(checks(visit, "board"), book, "李工", lambda: AT_MS, lambda *row: None)
+    issued = report(settings, book, "李工", AT_MS)
+    assert issued["totals"] == {each: 4 * (each == result) for each in RESULTS}
+    assert f'<td class="{result}">' in html(issued, "ab" * 32)
+    zh, en = "；".join(each.what.zh for each in found), "; ".join(each.what.en for each in found)
+    row = book.results["board/clock"]
+    assert (row["note"], row["note_zh"]) == (f"{zh} {en}".strip(), zh)
+
+
 def test_without_its_key_no_key_is_made(settings: Settings) -> None:
     settings.state_dir.mkdir()
     with pytest.raises(KeyRefused, match="not signed"):
@@ -204,8 +257,13 @@ async def nothing(bus: str, exchange: Exchange) -> WireOutcome | None:
     raise AssertionError("no read is asked for")
 
 
+Submit = Callable[[str, Exchange], Awaitable[WireOutcome | None]]
+
+
 @asynccontextmanager
-async def shown(settings: Settings, points: list[dict[str, Any]], refuse: frozenset[str] = frozenset()) -> AsyncIterator[list[Command]]:
+async def shown(
+    settings: Settings, points: list[dict[str, Any]], refuse: frozenset[str] = frozenset(), submit: Submit = nothing
+) -> AsyncIterator[list[Command]]:
     """A daemon that shows these points, and takes every command but some kinds; what it was told to do."""
     commands: list[Command] = []
 
@@ -214,7 +272,7 @@ async def shown(settings: Settings, points: list[dict[str, Any]], refuse: frozen
         return command.kind not in refuse, f"{command.kind}: no"
 
     settings.state_dir.mkdir(exist_ok=True)
-    door = Door(settings.door_path, frozenset(), lambda readings: None, act, {}, nothing)
+    door = Door(settings.door_path, frozenset(), lambda readings: None, act, {}, submit)
 
     async def watch(writer: asyncio.StreamWriter, left: Callable[[], bool]) -> None:
         writer.write(json.dumps({"ok": True, "picture": {"points": points, "alarms": []}}).encode() + b"\n")
@@ -267,14 +325,36 @@ async def test_a_measured_value(settings: Settings, quality: str, answer: str, r
 
 async def test_problems_that_the_ledger_does_not_take_are_named(settings: Settings) -> None:
     book = opened(settings)
-    walk(Done("points/a", note="broken").checks, book, "李工", lambda: AT_MS, lambda *told: None)
+    walk(Done("points/a", note=Text("坏了", "broken")).checks, book, "李工", lambda: AT_MS, lambda *told: None)
     async with shown(settings, [], frozenset({"open_hazard"})) as commands:
         refused = await asyncio.to_thread(fill_ledger, settings, book, DoorSide(settings.door_path), "李工", AT_MS)
     assert refused == ["points/a: open_hazard: no"]
     ((kind, place, due, responsible),) = [(each.kind, each.target, each.value, each.second) for each in commands]
+    assert commands[0].points == ("commission",)
+    assert commands[0].why == "调试验收 points/a：查 points/a：坏了"
     assert (kind, place, due, responsible) == ("open_hazard", "gate", "2026-11-15", "张卫国")
     assert "未记入" in book.results["points/a"]["ledger"]
     async with shown(settings, []) as commands:
         for _ in range(2):
             assert await asyncio.to_thread(fill_ledger, settings, book, DoorSide(settings.door_path), "李工", AT_MS) == []
     assert len(commands) == 1, "what is in the ledger is not put there twice"
+
+
+async def test_a_line_of_the_daemons_is_asked_through_it_by_a_relative_name(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site file names the port beside itself. What the daemon refuses is told as it says it: the port itself is not tried instead."""
+    monkeypatch.chdir(settings.file.parent)
+    here = replace(settings, file=Path(settings.file.name))
+    (bus,) = (bus for bus in here.site.buses if bus.id == "field-line")
+    asked: list[str] = []
+
+    async def refuse(bus_id: str, exchange: Exchange) -> WireOutcome | None:
+        asked.append(bus_id)
+        return None
+
+    async with shown(settings, [], submit=refuse):
+        async with asker(target_of(here, bus), here) as line:
+            assert line.through == "through the running daemon, bus field-line"
+        with pytest.raises(DoorRefused, match="not a polled bus of this daemon"):
+            async with asker(target_of(here, bus), here) as line:
+                await line.ask(Exchange("scan", "unit 1", 1, bytes([3, 0, 0, 0, 1]), 5, 0.1, WireClass.DIAGNOSTICS))
+    assert asked == ["field-line"]

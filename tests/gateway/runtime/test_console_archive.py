@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +14,13 @@ import pytest
 
 from gateway.config.load import load_site
 from gateway.config.settings import Settings
-from gateway.console.pages import Limit, NotThere
+from gateway.console.pages import Busy, Limit, NotThere
 from gateway.core.errors import DoorRefused
 from gateway.core.history import Wanted
+from gateway.journal.history import JournalHistory
 from gateway.journal.store import Batch
 from gateway.runtime import console_archive
-from gateway.runtime.console_archive import BUSY, READ_MOST_S, TILE_MOST_S, WAITING_MOST, WISH_EACH_S, DiskArchive
+from gateway.runtime.console_archive import READ_MOST_S, TILE_MOST_S, WAITING_MOST, WISH_EACH_S, DiskArchive
 from gateway.runtime.door import ask
 from tests.gateway.console.test_past import SITE
 from tests.gateway.journal.journals import draft, open_at
@@ -133,10 +136,58 @@ async def test_a_long_search_ends_and_says_so(site: Settings, archive: DiskArchi
     assert READ_MOST_S > 1
 
 
+async def test_a_long_curve_ends_too(site: Settings, archive: DiskArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, _ = open_at(site.state_dir)
+    store.commit([Batch(minutes=[(60_000, "gas", struct.pack("<3f", 1, 2, 3))])], [])
+    store.close()
+    assert len(await archive.minutes(frozenset({"gas"}), 0, 1 << 62)) == 1
+    monkeypatch.setattr(console_archive, "READ_MOST_S", -1.0)
+    with pytest.raises(NotThere, match="ask for a shorter time"):
+        await archive.minutes(frozenset({"gas"}), 0, 1 << 62)
+
+
+async def test_a_search_whose_asker_has_left_ends(site: Settings, archive: DiskArchive) -> None:
+    store, _ = open_at(site.state_dir)
+    store.commit([Batch([draft() for _ in range(1200)])], [])
+    store.close()
+    began, go, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(past: JournalHistory) -> None:
+        try:
+            for told in past.events(Wanted()):
+                if not began.is_set():
+                    began.set()
+                    go.wait(10)
+                last.append(told.row)
+        finally:
+            ended.set()
+
+    last: list[int] = []
+    async with asyncio.TaskGroup() as tasks:
+        asked = tasks.create_task(archive._read(slow))
+        await asyncio.to_thread(began.wait, 10)
+        asked.cancel()
+    go.set()
+    assert await asyncio.to_thread(ended.wait, 10)
+    assert 0 < len(last) < 1201, "the page of rows at hand, and no further one"
+
+
+async def test_a_hundred_who_look_cost_the_daemon_one_wish(archive: DiskArchive, wishes: Wishes, clock: Clock, tile: Path) -> None:
+    seconds = 20
+    for _ in range(seconds):
+        await asyncio.gather(*(archive.tile("gate-camera") for _ in range(100)))
+        clock.now_s += 1.0
+    assert len(wishes.told) <= seconds / WISH_EACH_S
+    wishes.told.clear()
+    for camera in ("gate-camera", "yard", "gate-camera", "yard"):
+        await asyncio.gather(*(archive.tile(camera) for _ in range(100)), return_exceptions=True)
+    assert len(wishes.told) <= 2, "another camera is told once"
+
+
 async def test_too_many_questions_at_once(archive: DiskArchive) -> None:
     asked = [archive.events(Wanted(), 10) for _ in range(WAITING_MOST + 3)]
     answers = await asyncio.gather(*asked, return_exceptions=True)
-    assert [str(answer) for answer in answers if isinstance(answer, NotThere)] == [BUSY] * 3
+    assert sum(isinstance(answer, Busy) for answer in answers) == 3
     assert await archive.events(Wanted(), 10) == []
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -97,6 +98,13 @@ def test_labels_of_a_metrics_page() -> None:
     assert parse_metrics('a{x="1 2"} 3\na{x="y"} 4e1\n') == {"a": {'{x="1 2"}': 3.0, '{x="y"}': 40.0}}
 
 
+@pytest.mark.parametrize(("kind", "zh"), [("drill", "演练"), ("test", "报警测试"), ("maintenance", "检修")])
+def test_a_mode_is_told_in_words(settings: Settings, kind: str, zh: str) -> None:
+    (found,) = judge_daemon(settings, status(modes=[{"kind": kind, "points": ["panic-duty"]}]), {})
+    assert zh in found.what.zh
+    assert kind not in found.what.zh
+
+
 def test_walk_tests_and_hazards() -> None:
     row = {"point": "p", "zh": "甲", "en": "a", "every_days": 92, "at_ms": 5, "passed_ms": 5, "result": "passed"}
     rows = [
@@ -105,7 +113,12 @@ def test_walk_tests_and_hazards() -> None:
         row | {"point": "bad", "result": "failed"},
         row | {"point": "never", "passed_ms": 0, "result": ""},
     ]
-    assert grades(judge_tests(rows)) == {"late": SOON, "bad": SOON, "never": SOON}
+    zone = ZoneInfo("Asia/Shanghai")
+    assert grades(judge_tests(rows, zone)) == {"late": SOON, "bad": SOON, "never": SOON}
+    at_midnight_ms = 1_793_548_800_000  # 2026-11-02 in Shanghai, still the 1st in London
+    (never,) = judge_tests([rows[-1] | {"due": "later", "in_days": 90, "due_ms": at_midnight_ms}], zone)
+    assert (never.grade, never.what.en) == (SOON, "due by 2026-11-02, not yet tested: a")
+    assert never.what.zh == "应于 2026-11-02 前测试，尚未测试：甲"
     hazards = [{"hazard": f"hz-{n}", "overdue": n != 1, "state": "closed" if n == 2 else "open", "zh": "x", "en": "x"} for n in range(3)]
     assert grades(judge_hazards(hazards)) == {"hz-0": SOON}
 

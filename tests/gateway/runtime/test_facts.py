@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from gateway.core.points import Text
 from gateway.core.reading import Now, Quality
 from gateway.core.school_days import Window
 from gateway.report import compliance
-from gateway.runtime.facts import facts_of, post_windows, school_year_of
+from gateway.runtime.facts import WINDOWS_MOST_MS, facts_of, post_windows, school_year_of, windows_of
 from gateway.runtime.houses import calendar_of, house_of
 from tests.gateway.report.kept import Kept
 from tests.gateway.rules.duty_day import Day, calendar, utc_ms
@@ -26,8 +27,9 @@ def figures(day: Day, folder: Path, begin: str, end: str) -> dict[str, Any]:
     kept = Kept(folder)
     try:
         kept.take([one.draft for one in day.gateway.said])
-        known = facts_of(day.settings, day.gateway.house, day.gateway.now(), utc_ms(begin), utc_ms(end))
-        return {row["figure"]: row for row in compliance.build(known, kept.past, utc_ms(begin), utc_ms(end))}
+        known = facts_of(day.settings, day.gateway.house, day.gateway.now())
+        windows = windows_of(day.settings, day.gateway.house.timetable, utc_ms(begin), utc_ms(end))
+        return {row["figure"]: row for row in compliance.build(replace(known, windows=windows), kept.past, utc_ms(begin), utc_ms(end))}
     finally:
         kept.close()
 
@@ -64,11 +66,11 @@ def test_a_boarding_school_is_known_by_its_calendar() -> None:
 
 def test_a_point_that_was_never_read_is_not_known() -> None:
     day = Day("2026-09-01 06:30")
-    known = facts_of(day.settings, day.gateway.house, day.gateway.now(), 0, 0)
+    known = facts_of(day.settings, day.gateway.house, day.gateway.now())
     button = known.points["boiler-button"]
     assert (button.quality, button.reason) == ("bad", "not read yet")
     day.read("boiler-button", None, Quality.BAD, "no answer")
-    button = facts_of(day.settings, day.gateway.house, day.gateway.now(), 0, 0).points["boiler-button"]
+    button = facts_of(day.settings, day.gateway.house, day.gateway.now()).points["boiler-button"]
     assert (button.quality, button.reason) == ("bad", "no answer")
 
 
@@ -78,6 +80,13 @@ def test_the_windows_of_a_post_belong_to_the_period_in_which_they_begin() -> Non
         utc_ms(f"2026-09-{moment}") for moment in ("01 11:50", "01 13:20", "01 17:00", "02 07:20")
     ]
     assert (found[-1].end_ms, found[-1].by_ms) == (utc_ms("2026-09-02 08:00"), utc_ms("2026-09-02 07:25"))
+
+
+def test_of_a_period_that_no_clock_can_have_meant_the_last_400_days_count() -> None:
+    day = Day("2026-09-01 06:30")
+    end = utc_ms("2026-09-02 00:00")
+    of = [windows_of(day.settings, day.gateway.house.timetable, begin, end) for begin in (0, end - WINDOWS_MOST_MS)]
+    assert of[0] == of[1] != []
 
 
 @settings(max_examples=40, deadline=None)
@@ -91,7 +100,7 @@ def test_periods_that_follow_each_other_share_out_the_windows(begin: int, one: i
 def test_a_gate_is_seen_by_its_contact_and_by_the_device_of_that() -> None:
     settings_ = settings_of("gates", {}, {})
     house = house_of(settings_, calendar_of(settings_))
-    known = facts_of(settings_, house, Now(0.0, 1_790_000_000_000), 0, 0)
+    known = facts_of(settings_, house, Now(0.0, 1_790_000_000_000))
     assert {gate.point: (gate.place, gate.sensors) for gate in known.gates} == {
         "barrier-left-open": ("gate", ("barrier", "barrier-control")),
         "pupils-left-open": ("gate", ("pupil-contact", "door-module")),

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from gateway.config.load import load_site
+from gateway.core.commands import Command
 from gateway.core.hazards import HAZARD_STATES
-from gateway.runtime.hazards import counts, hazards, not_closed, overdue
+from gateway.journal.history import JournalHistory
+from gateway.journal.store import JOURNAL_NAME, NO_SUM
+from gateway.report.hazard_ledger import ENTRIES
+from gateway.runtime.daemon import Daemon
+from gateway.runtime.hazards import counts, hazards, mend, not_closed, not_closed_count, overdue
 from tests.gateway.contract.published import data_problems
+from tests.gateway.report.test_hazard_ledger import Events
 from tests.gateway.rules.duty_day import NO_PATROL, Day
 from tests.gateway.rules.ledger import chain_problem
+from tests.gateway.runtime.waiting import until
 
+EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "demo-school.toml"
 LEDGER: dict[str, Any] = {"hazards": {"responsible": "王建国", "place": "duty-room"}}
 INSPECTION = {"id": "round", "name": "日排查", "every": "day", "responsible": "周建国", "items": [{"id": "lamp", "name": "灯"}]}
 
@@ -48,6 +62,17 @@ def test_an_inspection_with_a_problem_opens_one() -> None:
     assert here.command("inspect", "round", "周建国", **asked).ok
     (row,) = hazards(here.gateway.house, here.gateway.now())
     assert (row["source"], row["responsible"], row["due"], row["steps"][0]["by"]) == ("inspection", "赵强", "2026-09-04", "周建国")
+    again = here.command("inspect", "round", "周建国", **asked)
+    assert again.reply == "round: problem, by 周建国, to be put right by 赵强; hz-1 stands for it already: 赵强, 2026-09-04"
+    assert len(hazards(here.gateway.house, here.gateway.now())) == 1
+
+
+def test_a_page_shows_the_most_urgent() -> None:
+    here = day()
+    for due in ("2026-09-05", "2026-09-03", "2026-09-04"):
+        opened(here, due=due)
+    assert [row["due"] for row in not_closed(here.gateway.house, here.gateway.now(), 2)] == ["2026-09-03", "2026-09-04"]
+    assert not_closed_count(here.gateway.house) == 3
 
 
 def test_an_inspection_without_a_ledger_is_done_all_the_same() -> None:
@@ -65,6 +90,69 @@ def test_it_outlives_a_power_cut() -> None:
     assert chain_problem([draft.data for draft in entries(here)]) == ""
 
 
+def lost(here: Day, said: list[dict[str, Any]], row: Any) -> bool:
+    here.gateway.house.school.restore("hazards", row)
+    return mend(here.gateway.house, Events(said), set_aside=False)
+
+
+@pytest.mark.parametrize("row", [{"hazards": 5}, [], {"hazards": [{"state": "strange"}], "closed": [], "number": 1}])
+def test_a_damaged_ledger_is_made_anew_from_its_entries(row: Any) -> None:
+    here = day()
+    opened(here)
+    opened(here)
+    assert here.command("assign_hazard", "hz-1", "李明", "duty_leader").ok
+    said, before = [draft.data for draft in entries(here)], hazards(here.gateway.house, here.gateway.now())
+    assert lost(here, said, row)
+    assert hazards(here.gateway.house, here.gateway.now()) == before
+    here.at("09:05")
+    assert here.state("hazards/alarm") == "unacknowledged", "somebody has to know of it"
+    assert opened(here).reply.startswith("hz-3 is open")
+    assert chain_problem([draft.data for draft in entries(here)]) == ""
+    assert here.command("acknowledge", "hazards/alarm").ok
+    assert here.state("hazards/alarm") == "normal"
+
+
+def test_a_ledger_that_can_be_read_is_left_alone() -> None:
+    here = day()
+    opened(here)
+    row = here.gateway.house.school.rules["hazards"].row(here.gateway.house.school.states["hazards"], here.gateway.now())
+    assert not lost(here, [], row)
+    assert not mend(here.gateway.house, Events([]), set_aside=True)
+    assert lost(here, [], {}), "nothing to make it from: said all the same"
+    assert hazards(here.gateway.house, here.gateway.now()) == []
+
+
+def test_a_ledger_of_a_journal_that_was_set_aside() -> None:
+    here, new = day(), day()
+    opened(here)
+    assert mend(new.gateway.house, Events([draft.data for draft in entries(here)]), set_aside=True)
+    assert [row["hazard"] for row in hazards(new.gateway.house, new.gateway.now())] == ["hz-1"]
+
+
+async def test_a_daemon_begins_with_a_ledger_that_it_cannot_read(tmp_path: Path) -> None:
+    settings = load_site(EXAMPLE, state_dir=str(tmp_path))
+    first = Daemon(settings, spawn_vision=False)
+    first.writer.start()
+    first.conveyor.start(first.writer)
+    place = next(iter(settings.site.places))
+    due = first.house.timetable.local_date(first.clock.now().at_ms + 86_400_000).isoformat()
+    for _ in range(2):
+        asked = Command("open_hazard", place, "周建国", "technician", "door", due, "门锁损坏", second="赵强")
+        assert first.conveyor.stimulate(asked).ok
+    await until(lambda: len(list(JournalHistory(tmp_path).events(ENTRIES))) == 2)
+    first.writer.stop()
+    first.reader.close()
+    os.close(first._lock)
+    with sqlite3.connect(tmp_path / JOURNAL_NAME) as db:
+        db.execute("UPDATE latch SET state = '{\"hazards\": 5}', sum = ? WHERE key = 'rule:hazards'", (NO_SUM,))
+    db.close()
+    second = Daemon(settings, spawn_vision=False)
+    state = second.house.school.states["hazards"]
+    assert (state.number, state.entry, [hazard.id for hazard in state.hazards], state.rebuilt) == (2, 2, ["hz-1", "hz-2"], True)
+    second.reader.close()
+    os.close(second._lock)
+
+
 def test_overdue_is_a_fault_and_a_number() -> None:
     here = day()
     opened(here)
@@ -75,7 +163,7 @@ def test_overdue_is_a_fault_and_a_number() -> None:
     (row,) = not_closed(here.gateway.house, here.gateway.now())
     assert row["overdue"] is True
     assert "steps" not in row
-    here.command("assign_hazard", "hz-1", "李明", "duty_leader", value="2026-09-09")
+    here.command("assign_hazard", "hz-1", "李明", "duty_leader", value="2026-09-09", why="等配件")
     assert (overdue(here.gateway.house), here.state("hazards/alarm")) == (0, "returned_unacknowledged")
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.contract.canonical import canonical
 from gateway.runtime import report_files
-from gateway.runtime.report_files import ReportUnreadable, kept, numbers, prune, read, write
+from gateway.runtime.report_files import END_BYTES, TOLD, ReportUnreadable, kept, numbers, prune, read, write
 
 
 def one(kind: str, number: int, **more: object) -> bytes:
@@ -59,3 +60,36 @@ def test_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         prune(tmp_path, "daily")
     assert numbers(tmp_path, "daily") == [5, 4, 3]
     assert numbers(tmp_path, "weekly") == [5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("size", [0, 10, END_BYTES - 700, END_BYTES - 300, END_BYTES, 2 * END_BYTES - 500, 2 * END_BYTES, 50_000])
+def test_a_list_is_the_same_for_short_and_long_reports(tmp_path: Path, size: int) -> None:
+    text = (',"signature":"x","sections":{' * (size // 20))[:size]
+    told = {"report": "daily", "number": 1, "from": "a", "to": "b", "issued_at": "c", "late": False, "nothing_happened": True}
+    summary = {"zh": '零报告 ,"sections":{', "en": ',"signature":"'}
+    sections = {"a": {"zh": text, "signature": "", "more": {"sections": {}, "signature": 1}}}
+    body = canonical({**told, "order": ["a"], "summary": summary, "sections": sections, "signature": "s" * 200, "site": {}, "zone": "x"})
+    write(tmp_path, "daily", 1, body)
+    (one_told,) = kept(tmp_path, "daily")
+    assert one_told == {**told, "summary": summary}
+    assert set(one_told) == set(TOLD)
+
+
+def test_a_list_reads_no_sections(tmp_path: Path) -> None:
+    body = canonical({"report": "daily", "number": 1, "sections": {"a": "x" * 50_000}, "signature": "s"})
+    write(tmp_path, "daily", 1, body.replace(b"xxx", b"\xff\xff\xff"))
+    assert kept(tmp_path, "daily") == [{"report": "daily", "number": 1}]
+    with pytest.raises(ReportUnreadable, match="damaged"):
+        read(tmp_path, "daily", 1)
+
+
+def test_all_together_are_not_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_files, "MOST_BYTES_ALL", 1000)
+    for number in range(1, 5):
+        for kind in ("daily", "weekly"):
+            write(tmp_path, kind, number, b"x" * 150)
+    prune(tmp_path, "weekly")
+    assert (numbers(tmp_path, "daily"), numbers(tmp_path, "weekly")) == ([4, 3], [4, 3, 2, 1])
+    monkeypatch.setattr(report_files, "MOST_BYTES_ALL", 0)
+    prune(tmp_path, "weekly")
+    assert (numbers(tmp_path, "daily"), numbers(tmp_path, "weekly")) == ([4], [4]), "the newest of each stays"

@@ -211,7 +211,6 @@ async def test_a_half_written_file_is_written_anew(tmp_path: Path) -> None:
     with office(tmp_path) as here:
         await here.look("2026-11-22T12:00:00")
         path = report_files.path_of(tmp_path, "daily", 1)
-        path.parent.mkdir()
         path.write_bytes(b'{"report":"daily","number":1,"to":"2026')
         await here.look("2026-11-22T17:31:00")
         assert here.report("daily", 1)["to"] == "2026-11-22T09:30:00.000Z"
@@ -277,6 +276,65 @@ async def test_each_drill_has_its_report_once(tmp_path: Path) -> None:
         third = here.ended_drill("2026-11-22T12:06:00")
         await here.look("2026-11-22T12:07:00")
         assert here.report("drill", 3)["event"] == third
+
+
+async def test_drills_have_their_reports_although_the_clock_was_set_back(tmp_path: Path) -> None:
+    with office(tmp_path) as here:
+        await here.look("2026-11-22T12:00:00")
+        ended = []
+        for when in ("2027-11-22T12:00:00", "2026-11-22T12:10:00", "2026-11-22T12:05:00"):
+            ended.append(here.ended_drill(when))
+            await here.look(when)
+        ended.append(here.ended_drill("2026-11-22T12:01:00"))
+        here.begin()  # before it was looked at
+        await here.look("2026-11-22T12:20:00")
+        drills = [number for kind, number in here.numbers() if kind == "drill"]
+        assert [here.report("drill", number)["event"] for number in drills] == ended
+
+
+async def test_a_row_of_an_earlier_version_begins_at_the_newest_event(tmp_path: Path) -> None:
+    with office(tmp_path) as here:
+        await here.look("2026-11-22T12:00:00")
+        here.ended_drill("2026-11-22T12:01:00")
+        await here.look("2026-11-22T12:02:00")
+        (latch,) = [latch for latch in here.store.latches() if latch.key == KEY]
+        here.store.commit([Batch(latches=[replace(latch, state={name: latch.state[name] for name in ("kinds", "boots")})])], [])
+        here.begin()
+        await here.look("2026-11-22T12:03:00")
+        assert here.numbers() == [("drill", 1)]
+        here.ended_drill("2026-11-22T12:04:00")
+        await here.look("2026-11-22T12:05:00")
+        assert here.numbers() == [("drill", 1), ("drill", 2)]
+
+
+async def test_what_was_not_watched_is_told(tmp_path: Path) -> None:
+    with office(tmp_path, "2026-11-20T17:00:00") as here:
+        await here.look("2026-11-20T17:00:00")
+        await here.look("2026-11-20T17:31:00")
+        here.begin()
+        await here.look("2026-11-20T17:32:30")
+        here.begin()
+        await here.look("2026-11-22T20:34:30")
+        report = here.report("daily", 2)
+        assert report["nothing_happened"] is False
+        assert "本机停运至少 1 天 23 小时，期间无监测（2026-11-20 17:43 至 2026-11-22 17:30，共 1 次）" in report["summary"]["zh"]
+        await here.look("2026-11-23T17:31:00")
+        report = here.report("daily", 3)
+        assert report["nothing_happened"] is False, "three hours of it lie in this one"
+        assert "at least 3 h 4 min" in report["summary"]["en"]
+        here.begin()
+        await here.look("2026-11-24T17:31:00")
+        await here.look("2026-11-25T17:31:00")
+        assert here.report("daily", 5)["nothing_happened"] is True
+
+
+async def test_a_clock_that_was_ahead_before_a_start_tells_of_no_time_off(tmp_path: Path) -> None:
+    with office(tmp_path) as here:
+        await here.look("2036-11-22T12:00:00")
+        here.begin()
+        await here.look("2026-11-22T12:00:00")
+        await here.look("2026-11-22T17:31:00")
+        assert here.report("daily", here.numbers()[-1][1])["nothing_happened"] is True
 
 
 async def test_a_drill_report_that_was_begun_is_finished_as_it_is(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import stat
 import tarfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -30,7 +31,22 @@ PASSWORD, CAMERA_PASSWORD, URL_PASSWORD, QUERY_PASSWORD = "Canary-mqtt-77", "Can
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$Y2FuYXJ5$Q2FuYXJ5LWhhc2g"
 PHONE = "13912347701"
 NAMES = ("王建国", "李所长", "张卫国", "赵敏", "陈卡主")
-SECRETS = (PASSWORD, CAMERA_PASSWORD, URL_PASSWORD, QUERY_PASSWORD, "Q2FuYXJ5LWhhc2g", PHONE)
+BASIC = base64.b64encode(f"admin:{CAMERA_PASSWORD}".encode()).decode()
+SPOKEN = {  # what a person or another program may write into a text -> what must not leave of it
+    f"rtsp://gate:{URL_PASSWORD}@camera refused {PASSWORD}": PASSWORD,
+    "rtsp://gate:Canary/slash'quote@camera": "slash'quote",
+    f"Authorization: Basic {BASIC}": BASIC,
+    f"challenge {BASIC} refused": BASIC,
+    "Authorization: Bearer Canary.bearer": "Canary.bearer",
+    "psk=Canary-psk": "Canary-psk",
+    "community=Canary-community": "Canary-community",
+    'api_key: "Canary api key"': "api key",
+    "call +86 139 1234 7702": "1234 7702",
+    "call 139-1234-7703": "1234-7703",
+    "call 0755-26881234": "26881234",
+    "ID 440301199001011234": "440301199001011234",
+}
+SECRETS = (PASSWORD, CAMERA_PASSWORD, URL_PASSWORD, QUERY_PASSWORD, "Q2FuYXJ5LWhhc2g", PHONE, *SPOKEN.values())
 
 SITE = f"""schema = 1
 # a comment with {URL_PASSWORD}
@@ -92,7 +108,9 @@ def site(tmp_path: Path) -> Settings:
     card = card_hasher(settings.state_dir)(b"1234567")
     store, _ = open_at(settings.state_dir)
     text = {"zh": "门禁", "en": "access"}
-    store.commit([Batch([draft(EventClass.ACCESS, place="gate", card=card, holder=NAMES[4], by=NAMES[2], text=text)])], [])
+    store.commit(
+        [Batch([draft(EventClass.ACCESS, place="gate", card=card, holder=NAMES[4], by=NAMES[2], text=text, why="\n".join(SPOKEN))])], []
+    )
     store.close()
     return settings
 
@@ -102,7 +120,7 @@ def archived(settings: Settings, tmp_path: Path, *, with_names: bool = False) ->
     status: dict[str, Any] = {
         "faults": [], "alarms": [], "set_aside": [], "paths": [], "devices": {}, "not_good": [], "metrics": "", "pid": 1,
         "outbox": {"held_topics": [], "depth": 0}, "journal": {"refusing": ""},
-        "modes": [{"kind": "test", "points": ["panic"], "by": NAMES[2], "why": f"rtsp://gate:{URL_PASSWORD}@camera refused {PASSWORD}"}],
+        "modes": [{"kind": "test", "points": ["panic"], "by": NAMES[2], "why": "; ".join(SPOKEN)}],
     }  # fmt: skip
     heard = Heard(status, metrics=f'gw_up{{token="{QUERY_PASSWORD}"}} 1\n')
     root = computer(tmp_path / "root")
@@ -182,10 +200,43 @@ def test_an_archive_is_never_written_over_another_file(tmp_path: Path) -> None:
         ("-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\nx", "***\nx"),
         ("-----BEGIN PRIVATE KEY-----\nabc cut off", "***"),
         ("mail a@b.cn", "mail a@b.cn"),
+        ("rtsp://admin:pa/ss@10.0.0.9/ch1 failed", "rtsp://***@10.0.0.9/ch1 failed"),
+        ("rtsp://admin:p'w@10.0.0.9/", "rtsp://***@10.0.0.9/"),
+        (r'"rtsp://admin:p\"w@10.0.0.9/", "x@y"', '"rtsp://***@10.0.0.9/", "x@y"'),
+        ("http://h/x, mail a@b.cn", "http://h/x, mail a@b.cn"),
+        ("Authorization: Basic YWRtaW46cGFzcw==", "Authorization: ***"),
+        ("{'Authorization': 'Bearer eyJh.b-c', 'x': 1}", "{'Authorization': '***', 'x': 1}"),
+        ('Authorization: Digest username="a", response="0123456789abcdef0123456789abcdef"', 'Authorization: ***"a", response="***"'),
+        ("sent Bearer eyJhbGciOi.JIUzI1NiJ9_x", "sent Bearer ***"),
+        ("basic settings", "basic settings"),
+        ("psk=abcd1234 next", "psk=*** next"),
+        ("community: public1", "community: ***"),
+        ("api_key=a api-key=b apikey: 'c d'", "api_key=*** api-key=*** apikey: '***'"),
+        ('password = "two words" x', 'password = "***" x'),
+        (r'"why": "password=\"a b\" x"', r'"why": "password=\"***\" x"'),
+        (r'{"password": "a\"b", "x": 1}', '{"password": "***", "x": 1}'),
+        ('{"token": 5, "x": 1}', '{"token": ***, "x": 1}'),
+        ("password=ab,cd x", "password=*** x"),
+        ("+86 138 1234 5678, 138-1234-5678, 8613812345678", "<phone>, <phone>, <phone>"),
+        ("电话0755-26881234转801 (010) 8888 1234", "电话<phone>转801 <phone>"),
+        ("0755-26881234-801; 02188881234; +86 755 26881234", "<phone>; <phone>; <phone>"),
+        ("身份证440301199001011234，11010519491231002X", "身份证<id number>，<id number>"),
+        ("01936f2a-0312-4567-8901-a138-1234-5678", "01936f2a-0312-4567-8901-a138-1234-5678"),
+        (
+            "2026-11-22T10:00:00.123Z 1763804450000 1763804450 5 daily-000001.json",
+            "2026-11-22T10:00:00.123Z 1763804450000 1763804450 5 daily-000001.json",
+        ),
     ],
 )
 def test_by_its_look(text: str, instead: str) -> None:
     assert Redactor((), ()).text(text) == instead
+
+
+@pytest.mark.parametrize("form", ["{}", "http://h/{quoted}", '{{"why": "{escaped}"}}'])
+def test_a_known_secret_in_each_form(form: str) -> None:
+    secret = 'a/b "c\\d" 密'
+    text = form.format(secret, quoted=quote(secret, safe=""), escaped=json.dumps(secret, ensure_ascii=False)[1:-1])
+    assert Redactor([secret], ()).text(text) == form.format("***", quoted="***", escaped="***")
 
 
 def test_a_longer_name_goes_before_one_within_it() -> None:
@@ -193,6 +244,8 @@ def test_a_longer_name_goes_before_one_within_it() -> None:
 
 
 def test_by_its_key() -> None:
+    keys = ("psk", "wifi_psk", "community", "authorization", "api-key", "apikey", "pre_shared_key", "landline", "id_number", "passcode")
+    assert without_secrets(dict.fromkeys(keys, "a")) == dict.fromkeys(keys, "***")
     found = without_secrets({"password": "a", "password_file": "b", "url": "http://h/p?auth=1", "list": [{"api_key": "c"}]})
     assert found == {"password": "***", "password_file": "b", "url": "http://h/p?***", "list": [{"api_key": "***"}]}
     assert set(names_in({"a": [{"by": "甲", "persons": ["乙"]}], "leaders": [{"name": "丙"}], "name": "校门"})) == {"甲", "乙", "丙"}

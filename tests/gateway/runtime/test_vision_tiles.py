@@ -123,6 +123,22 @@ def test_what_a_killed_run_left_goes_with_the_next_start(folder: Path, clock: Cl
     assert not folder.exists()
 
 
+def test_halves_and_tiles_of_cameras_that_are_gone_go_too_and_nothing_else(folder: Path, clock: Clock) -> None:
+    folder.mkdir(mode=0o700)
+    for name in ("gate.part", "gone.jpg", "gone.part", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    Tiles(folder, [camera()], "Asia/Shanghai", clock)
+    assert [each.name for each in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_that_others_may_read_is_not_cleared(folder: Path, clock: Clock) -> None:
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    (folder / "gate.jpg").write_bytes(b"x")
+    Tiles(folder, [camera()], "Asia/Shanghai", clock)
+    assert (folder / "gate.jpg").exists()
+
+
 def test_one_folder_in_memory_for_each_state_folder(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     assert tiles_dir(tmp_path / "link") == tiles_dir(tmp_path)

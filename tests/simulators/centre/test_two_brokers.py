@@ -165,3 +165,12 @@ def test_links_that_cannot_be(words: str, said: str, tmp_path: Path, capsys: pyt
     told = capsys.readouterr().err
     assert said in told
     assert told.count("\n") == 1
+
+
+async def test_a_new_reason_is_told_although_the_first_was_another(tmp_path: Path) -> None:
+    """The centre was started before its broker, and asks it for a protocol that it does not speak."""
+    bench = Bench("nats", tmp_path)
+    async with bench.centre("--protocol", "5") as centre:
+        assert "refused" in await says(centre, "no broker at")
+        with bench.broker:
+            assert "Unsupported protocol version" in await says(centre, "Unsupported")
