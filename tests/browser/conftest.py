@@ -1,4 +1,4 @@
-"""One browser for all files of tests, and one school for each."""
+"""One browser and one school for each file of tests."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from tests.browser.desk import chromium
 from tests.browser.school import School, school
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ended with its file: as long as it lives, its event loop counts as running, and no asynchronous test can begin one."""
     with chromium() as found:
         yield found
 
