@@ -121,6 +121,7 @@ def test_data_is_found_where_it_was_installed(python: Path, tmp_path: Path) -> N
     """Profiles and migrations are looked up beside the code: a site file that uses a profile is accepted, a journal is made."""
     site = tmp_path / "site.toml"
     site.write_text((ROOT / "deploy/examples/demo-school.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "demo-plan.svg").write_bytes((ROOT / "deploy/examples/demo-plan.svg").read_bytes())
     assert "ok, " in run(python, "-m", "gateway", "check", str(site))
     migrations = "import importlib.resources as r; print(sorted(f.name for f in (r.files('gateway.journal') / 'migrations').iterdir()))"
     assert "0001_initial.sql" in run(python, "-c", migrations)
