@@ -95,7 +95,8 @@ def fuse(boxes: Floats, scores: Floats, kinds: Places, how: Fusion) -> tuple[Flo
     left = np.clip(scores + how.support * (support - how.usual), 0.0, 1.0)
     chosen: list[int] = []
     final: list[float] = []
-    while left.size and (best := int(left.argmax())) not in chosen and left[best] >= 0:
+    while left.max(initial=-1.0) >= 0:
+        best = int(left.argmax())
         chosen.append(best)
         final.append(float(left[best]))
         near = overlap[best]

@@ -19,7 +19,7 @@ LATE_TESTS = Text(
     "campus-gateway walk-test start POINT; press it, wait until the centre has it, acknowledge and reset",
 )
 
-TODO: dict[str, Text] = {  # role of the gateway's own point -> what to do
+ADVICE: dict[str, Text] = {  # role of the gateway's own point -> what to do
     "path_link": Text(
         "看原因：网线、地址、防火墙、证书；campus-gateway check",
         "see the reason: cable, address, firewall, certificate; campus-gateway check",
@@ -48,7 +48,7 @@ TODO: dict[str, Text] = {  # role of the gateway's own point -> what to do
     ),
     "camera_link": Text("看原因：供电、网络、镜头；页面上看画面", "see the reason: power, network, lens; look at its picture on the page"),
 }
-_POINT_TODO = Text("到现场查看该点与接线", "go and look at the point and its wiring")
+_POINT_ADVICE = Text("到现场查看该点与接线", "go and look at the point and its wiring")
 
 
 def judge_daemon(settings: Settings, status: dict[str, Any], metrics: Mapping[str, dict[str, float]]) -> Iterator[Finding]:
@@ -61,10 +61,10 @@ def judge_daemon(settings: Settings, status: dict[str, Any], metrics: Mapping[st
     yield from _devices(settings, status, told)
     if status["journal"]["refusing"]:
         reason = status["journal"]["refusing"]
-        todo = TODO["journal"]
+        todo = ADVICE["journal"]
         yield wrong("journal", f"事件日志不能写入：{reason}", f"the journal cannot be written: {reason}", todo.zh, todo.en)
     if held := status["outbox"]["held_topics"]:
-        todo = TODO["publish_refused"]
+        todo = ADVICE["publish_refused"]
         yield wrong("delivery", f"主题被拒：{'、'.join(held)}", f"topics are refused: {', '.join(held)}", todo.zh, todo.en)
     yield from _metrics(status, metrics)
     for item in status["set_aside"]:
@@ -87,7 +87,7 @@ def judge_daemon(settings: Settings, status: dict[str, Any], metrics: Mapping[st
 
 def _fault(settings: Settings, fault: dict[str, Any]) -> Finding:
     point = settings.points.get(fault["alarm"].partition("/")[0])
-    todo = TODO.get(point.role, _POINT_TODO) if point is not None else _POINT_TODO
+    todo = ADVICE.get(point.role, _POINT_ADVICE) if point is not None else _POINT_ADVICE
     reason_zh = f"（{fault['reason']}）" if fault["reason"] else ""
     reason_en = f" ({fault['reason']})" if fault["reason"] else ""
     make = soon if fault["state"].startswith("latched") else wrong  # it is over, and waits for a person
@@ -97,7 +97,7 @@ def _fault(settings: Settings, fault: dict[str, Any]) -> Finding:
 def _paths(settings: Settings, status: dict[str, Any], told: set[str]) -> Iterator[Finding]:
     for path in status["paths"]:
         if not path["up"] and f"gw-path-{path['id']}" not in told:
-            todo = TODO["path_link"]
+            todo = ADVICE["path_link"]
             yield wrong(
                 f"path {path['id']}",
                 f"未连接 {path['broker']}：{path['reason']}",
@@ -111,13 +111,17 @@ def _devices(settings: Settings, status: dict[str, Any], told: set[str]) -> Iter
     """Silent devices, and points that are not good for another reason."""
     silent = {device for device, up in status["devices"].items() if not up}
     for device in sorted(silent - told):
-        todo = TODO["device_link"]
+        todo = ADVICE["device_link"]
         yield wrong(device, "设备无应答", "the device does not answer", todo.zh, todo.en)
     behind = {point.point for device in silent for point in settings.wire.get(device, [])}
     for item in status["not_good"]:
         if item["point"] not in behind | told:
             yield wrong(
-                item["point"], f"读数不可信：{item['reason']}", f"its reading is not good: {item['reason']}", _POINT_TODO.zh, _POINT_TODO.en
+                item["point"],
+                f"读数不可信：{item['reason']}",
+                f"its reading is not good: {item['reason']}",
+                _POINT_ADVICE.zh,
+                _POINT_ADVICE.en,
             )
 
 
@@ -128,7 +132,7 @@ def _metrics(status: dict[str, Any], metrics: Mapping[str, dict[str, float]]) ->
     oldest_s = value("gw_outbox_oldest_seconds")
     if oldest_s is not None and oldest_s > OLD_S:
         depth = status["outbox"]["depth"]
-        todo = TODO["centre_silent"]
+        todo = ADVICE["centre_silent"]
         yield wrong(
             "delivery",
             f"{depth} 条事件未获回执，最久 {oldest_s:.0f} 秒",
