@@ -70,7 +70,7 @@ def journal_to_page(effort: Effort, folder: Path, say: Say) -> Result:
     folder.mkdir(parents=True)
     with ExitStack() as stack:
         campus = stack.enter_context(school(folder))
-        leader = _signed_in(campus)
+        leader = signed_in(campus)
         page = stack.enter_context(seat(stack.enter_context(chromium()), campus.base))
         sign_in(page, LEADER)
         settled(page)
@@ -102,7 +102,7 @@ def alarm_delay(effort: Effort, folder: Path, say: Say) -> Result:
     runs: list[Run] = []
     chance = random.Random(2)
     with school(folder) as campus:
-        leader = _signed_in(campus)
+        leader = signed_in(campus)
         listener = Listener(campus.broker_port, EVENTS)
         assert campus.here.gateway.process is not None
         try:
@@ -110,7 +110,7 @@ def alarm_delay(effort: Effort, folder: Path, say: Say) -> Result:
                 for pages in (0, MANY) if number % 2 == 0 else (MANY, 0):
                     meter = Meter(campus.here.gateway.process.pid)
                     with clients(campus, leader, pages, deaf=min(pages, 1)):
-                        took_ms = [_press_to_wire(campus, leader, listener, n, chance) for n in range(effort.round_presses)]
+                        took_ms = [press_to_wire(campus, leader, listener, n, chance) for n in range(effort.round_presses)]
                     delays_ms[pages] += took_ms
                     runs.append({"measure": "alarm_delay", "round": number, "pages": pages, "delay_ms": took_ms, **meter.read()})
                     say(f"round {number + 1}, {pages} pages: p50 {percentile(took_ms, 50):.0f}, p99 {percentile(took_ms, 99):.0f} ms")
@@ -128,7 +128,8 @@ def alarm_delay(effort: Effort, folder: Path, say: Say) -> Result:
 # --- presses -----------------------------------------------------------------------------------
 
 
-def _signed_in(campus: School) -> Visitor:
+def signed_in(campus: School) -> Visitor:
+    """Somebody who may acknowledge and reset. Raises NotMeasured."""
     leader = campus.visitor()
     if leader.sign_in(LEADER) != 200:
         raise NotMeasured("nobody could sign in")
@@ -147,7 +148,7 @@ def _press_and_reset(campus: School, leader: Visitor, number: int, chance: rando
     return began_ns
 
 
-def _press_to_wire(campus: School, leader: Visitor, listener: Listener, number: int, chance: random.Random) -> float:
+def press_to_wire(campus: School, leader: Visitor, listener: Listener, number: int, chance: random.Random) -> float:
     """Milliseconds."""
     before = len(listener.messages)
     began_ns = _press_and_reset(campus, leader, number, chance)

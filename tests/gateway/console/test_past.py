@@ -222,13 +222,19 @@ def test_what_makes_no_sense_is_told_so(guard: Visitor, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/incidents/none", f"/incidents/{_ids(NOW_MS)}", "/cameras/none/tile.jpg", "/cameras/gate-camera/tile.jpg"]
+    "path",
+    ["/incidents/none", f"/incidents/{_ids(NOW_MS)}", "/cameras/none/tile.jpg", "/cameras/gate-camera/tile.jpg"],
+    ids=["no-id", "no-such-id", "no-camera", "no-picture"],
 )
 def test_what_is_not_there_is_told_so(guard: Visitor, path: str) -> None:
     assert guard.ask("GET", path)[0] == 404
 
 
-@pytest.mark.parametrize("path", ["/history", "/incidents", f"/incidents/{INCIDENT}", "/trends", "/cameras"])
+@pytest.mark.parametrize(
+    "path",
+    ["/history", "/incidents", f"/incidents/{INCIDENT}", "/trends", "/cameras"],
+    ids=["history", "incidents", "incident", "trends", "cameras"],
+)
 def test_nobody_looks_without_signing_in(page: Served, path: str) -> None:
     assert page.visitor().ask("GET", path)[0] == 303
 
