@@ -44,11 +44,38 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], site: Sit
     site(shown)
     shown.add_argument("--json", action="store_true", help="as it was issued, with its signature")
     shown.set_defaults(handler=_show)
+    checked = what.add_parser(
+        "check",
+        help="was the daily report that was due last issued? Exit status 1 when not",
+        description="Read from the journal; the daemon need not run. A timer asks each hour. Exit status 0 also without [reports], and\n"
+        "while the clock was never set.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    site(checked)
+    checked.set_defaults(handler=_check)
     present = what.add_parser("now", help="the period that is not over, for a look: not numbered, not sent")
     present.add_argument("kind", choices=KINDS[:-1])
     site(present)
     present.add_argument("--json", action="store_true")
     present.set_defaults(handler=lambda arguments: _now(arguments, ask))
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from gateway.runtime.clock import Clock
+    from gateway.runtime.report_check import overdue
+    from gateway.runtime.reports import schedule_of
+
+    settings = _settings(arguments)
+    if settings is None:
+        return 1
+    site, now = settings.site, Clock().now()
+    if site.reports is None or now.clock == "unknown":
+        print("no reports: the site file has no [reports]" if site.reports is None else "the clock was never set; no report is due")
+        return 0
+    schedule = schedule_of(site.site.timezone, site.reports.daily_at, 0, 1)
+    missing, words = overdue(settings.state_dir, schedule, now.at_ms)
+    (sys.stderr if missing else sys.stdout).write(f"{words}\n")
+    return int(missing)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings | None:

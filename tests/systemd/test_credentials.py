@@ -118,7 +118,7 @@ class Box:
 
     def _program(self) -> None:
         """The gateway where its unit expects it; the interpreter may lie in a home, which the unit does not see."""
-        program = self.root / "opt/campus-gateway/venv/bin/campus-gateway"
+        program = self.root / "opt/campus-gateway/current/bin/campus-gateway"
         program.parent.mkdir(parents=True)
         python = f"/opt/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
         program.write_text(
