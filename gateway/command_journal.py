@@ -1,4 +1,4 @@
-"""The command line: campus-gateway journal verify and export."""
+"""The command line: campus-gateway journal verify, export and migrate."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from gateway import command_migrate
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -64,6 +66,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], site: str
     export.add_argument("--trends", action="store_true", help="minutes of measured values as CSV instead (趋势)")
     export.add_argument("--out", metavar="FILE", type=Path, help="a new file; default: standard output")
     export.set_defaults(handler=_export)
+    command_migrate.add(parts, site)
 
 
 def _place(parser: argparse.ArgumentParser, site: str) -> None:

@@ -24,7 +24,7 @@ from gateway.contract.receipt import Newest
 from gateway.core.delivery import Settlement
 from gateway.core.errors import JournalRefused
 from gateway.core.points import Draft, EventClass, Latch
-from gateway.journal import trends
+from gateway.journal import migration, trends
 from gateway.journal.files import JOURNAL_NAME as JOURNAL_NAME
 from gateway.journal.files import home_of
 from gateway.journal.reserve import Reserve
@@ -286,6 +286,7 @@ def open_store(
         except BaseException:
             store.close()
             raise
+        migration.drop_copies(path, at_ms)
     except (OSError, sqlite3.Error) as error:
         raise JournalRefused(f"{path} cannot be opened: {error}{_room_left(state_dir)}") from error
     return store, first
@@ -422,8 +423,8 @@ def _open(path: Path, make: Callable[[sqlite3.Connection], Store]) -> Store:
         small = path.stat().st_size <= FULL_CHECK_BYTES
         if small:
             check_whole(connection)
-        _migrate(connection)
-        _check_schema(connection)
+        _bring_up(connection, path)
+        _check_schema(connection, migration.newest())
         store = make(connection)
         store.home = home
         store.unchecked = not small
@@ -441,6 +442,23 @@ def check_whole(connection: sqlite3.Connection) -> None:
     answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if answer != "ok":
         raise sqlite3.DatabaseError(answer)
+
+
+def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
+    """To this version's schema; a copy is kept before a file with events is changed. A newer file is refused, never set aside."""
+    have = migration.schema_of(connection)
+    if not 0 < have < migration.newest():
+        migration.up(connection)
+        return
+    _check_schema(connection, have)
+    migration.keep_copy(connection, path)
+    try:
+        migration.up(connection)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        words = f"{path} stays at schema {migration.schema_of(connection)}: the step to the next one failed: {error}"
+        raise JournalRefused(words) from error  # the program is at fault, not the file: nothing is set aside
 
 
 def _check_tail(connection: sqlite3.Connection) -> None:
@@ -465,11 +483,11 @@ def _check_header(path: Path) -> None:
         raise sqlite3.DatabaseError("the file's format version is unknown")
 
 
-def _check_schema(connection: sqlite3.Connection) -> None:
+def _check_schema(connection: sqlite3.Connection, schema: int) -> None:
     """The tables must be those of a new journal, to the letter: a damaged name would only show at the first event."""
     query = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
-        _migrate(fresh)
+        migration.up(fresh, schema)
         expected = fresh.execute(query).fetchall()
     if connection.execute(query).fetchall() != expected:
         raise sqlite3.DatabaseError("the tables are not those of a journal")
@@ -491,17 +509,3 @@ def _settings(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     connection.execute("PRAGMA journal_size_limit = 8388608")
     connection.execute("PRAGMA cache_size = -2000")  # KiB
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to the newest numbered schema, each step in its own transaction."""
-    have = connection.execute("PRAGMA user_version").fetchone()[0]
-    folder = Path(__file__).parent / "migrations"
-    steps = sorted((int(file.name[:4]), file) for file in folder.glob("*.sql"))
-    if not 0 <= have < 10_000:
-        raise sqlite3.DatabaseError(f"{have} is no schema number")
-    if have > steps[-1][0]:
-        raise JournalRefused(f"the journal has schema {have}; this version knows {steps[-1][0]}: install the newer version")
-    for number, file in steps:
-        if number > have:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{file.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")

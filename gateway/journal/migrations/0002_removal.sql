@@ -38,3 +38,14 @@ CREATE TABLE carried (                  -- files set aside, and up to where thei
     row  INTEGER NOT NULL,
     done INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- A file that was here before and went back has left these among its latches.
+INSERT INTO stub SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
+        json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]')
+    FROM latch, json_each(latch.state, '$.rows') WHERE latch.key = 'schema-2/stub';
+INSERT INTO checkpoint SELECT 1, json_extract(state, '$.row[0]'), json_extract(state, '$.row[1]'), json_extract(state, '$.row[2]'),
+        json_extract(state, '$.row[3]'), json_extract(state, '$.row[4]'), json_extract(state, '$.row[5]')
+    FROM latch WHERE key = 'schema-2/checkpoint';
+INSERT INTO carried SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+    FROM latch, json_each(latch.state, '$.rows') WHERE latch.key = 'schema-2/carried';
+DELETE FROM latch WHERE key LIKE 'schema-2/%';

@@ -27,3 +27,12 @@ CREATE TABLE untold (                   -- events that went before they were rec
     ids    TEXT NOT NULL,               -- of the first 100, JSON
     PRIMARY KEY (class, reason, epoch)
 ) STRICT, WITHOUT ROWID;
+
+-- A file that was here before and went back has left these among its latches.
+UPDATE checkpoint SET kept = json_extract(latch.state, '$.kept'), kept_sha256 = json_extract(latch.state, '$.kept_sha256')
+    FROM latch WHERE latch.key = 'schema-3/checkpoint';
+INSERT INTO home SELECT 1, json_extract(state, '$.inode'), json_extract(state, '$.generation') FROM latch WHERE key = 'schema-3/home';
+INSERT INTO untold SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
+        json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]')
+    FROM latch, json_each(latch.state, '$.rows') WHERE latch.key = 'schema-3/untold';
+DELETE FROM latch WHERE key LIKE 'schema-3/%';
