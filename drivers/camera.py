@@ -20,6 +20,7 @@ from drivers.camera_address import redact
 from drivers.camera_memory import Frame, FrameMemory
 from drivers.camera_ring import PacketRing
 from gateway.config.site import Camera as CameraSettings
+from gateway.core.said import about
 
 BLIND_S = 4.5  # without a fresh picture for so long the camera is blind: told within 5 s
 LATE_S = 2.0  # a picture taken longer ago is not sight
@@ -133,11 +134,11 @@ class Camera:
             self._reason = f"pictures arrive more than {LATE_S:.0f} s late"
             return
         if self._reason:
-            log.info("camera %s sees", self.id)
+            log.info("camera %s sees", self.id, extra=about(camera=self.id))
         self._reason, self._seen_s = "", frame.captured_s
         send(frame)
 
     def _lost(self, reason: str) -> None:
         if reason != self._reason:
-            log.warning("camera %s: %s", self.id, reason)
+            log.warning("camera %s: %s", self.id, reason, extra=about(camera=self.id))
         self._reason = reason

@@ -19,6 +19,7 @@ from typing import Any
 from gateway.bus.counters import LineCounters
 from gateway.core.errors import PortLost
 from gateway.core.pins import PinRequest, PinState
+from gateway.core.said import about
 from gateway.core.wire import Exchange, Failure, LineSink, Outcome
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class GpioLine:
     def _opened(self, held: Any) -> None:
         now_s = time.monotonic()
         if self._lost_s is not None:
-            log.info("chip %s: %s is back after %.1f s", self.bus_id, self._path, now_s - self._lost_s)
+            log.info("chip %s: %s is back after %.1f s", self.bus_id, self._path, now_s - self._lost_s, extra=about(line=self.bus_id))
             self._lost_s = None
         self._held, self._error = held, ""
         self._states.clear()
@@ -129,7 +130,9 @@ class GpioLine:
             if held is not None and self._values():
                 held.set_values(self._values())
         except OSError as error:
-            log.warning("chip %s: outputs could not be set to their safe state: %s", self.bus_id, error.strerror)
+            log.warning(
+                "chip %s: outputs could not be set to their safe state: %s", self.bus_id, error.strerror, extra=about(line=self.bus_id)
+            )
 
     def _values(self) -> dict[int, Any]:
         return {request.line: _value(request.safe) for request in self._requests.values() if request.output}
@@ -142,7 +145,7 @@ class GpioLine:
             return
         self._lost_s = now_s
         self.counters.port_losses += 1
-        log.warning("chip %s: %s; trying again each %g s", self.bus_id, reason, REOPEN_S)
+        log.warning("chip %s: %s; trying again each %g s", self.bus_id, reason, REOPEN_S, extra=about(line=self.bus_id))
         for device in self._devices:
             self._sink.device_link(device, False, f"port lost: {reason}", now_s)
 

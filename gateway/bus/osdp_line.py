@@ -21,6 +21,7 @@ from gateway.bus.osdp_session import ReaderAddress
 from gateway.bus.serial_line import SerialSettings, open_port
 from gateway.bus.wire_time import character_s
 from gateway.core.errors import PortLost
+from gateway.core.said import about
 from gateway.core.wire import Exchange, Failure, LineSink, Outcome
 
 __all__ = ["OsdpLine", "ReaderAddress"]
@@ -82,7 +83,9 @@ class OsdpLine:
     async def _converse(self, wire: _Wire) -> None:
         """Turn after turn until cancelled; PortLost when the port goes away."""
         if self._lost_s is not None:
-            log.info("line %s: %s is back after %.1f s", self.bus_id, self._path, time.monotonic() - self._lost_s)
+            log.info(
+                "line %s: %s is back after %.1f s", self.bus_id, self._path, time.monotonic() - self._lost_s, extra=about(line=self.bus_id)
+            )
             self._lost_s = None
         self._wire = wire
         wire.open()
@@ -119,7 +122,7 @@ class OsdpLine:
             return
         self._lost_s = now_s
         self.counters.port_losses += 1
-        log.warning("line %s: %s; trying again each %g s", self.bus_id, reason, REOPEN_S)
+        log.warning("line %s: %s; trying again each %g s", self.bus_id, reason, REOPEN_S, extra=about(line=self.bus_id))
         for reader in self._readers.values():
             reader.lose(f"port lost: {reason}", now_s)
 

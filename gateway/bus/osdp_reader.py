@@ -20,6 +20,7 @@ from typing import Any
 
 from gateway.bus.osdp_frames import NAK_WORDS, Code, Cutter, Frame
 from gateway.bus.osdp_session import DEFAULT_KEY, INPUTS_QUERY, STATE_QUERY, ReaderAddress, Session, command_of, why_refused
+from gateway.core.said import about
 from gateway.core.wire import Exchange, Failure, LineSink, Outcome
 
 log = logging.getLogger(__name__)
@@ -185,7 +186,7 @@ class Reader:
         ended = self._polled or session.online != trusted or now_s - self._spoke_s >= STUCK_S
         if ended and (self._hurry or now_s - self._began_s >= RETRY_S):
             self._reason = why_refused(self.where.key is not None, self._command, self._reply, session.online)
-            log.debug("reader %s: %s; beginning anew", self.where.device, self._reason)
+            log.debug("reader %s: %s; beginning anew", self.where.device, self._reason, extra=about(device=self.where.device))
             self._again(session, now_s)
         if self._reason and now_s - self._away_s >= GRACE_S:
             self._tell(False, self._reason, now_s)
@@ -195,9 +196,9 @@ class Reader:
             return
         self._told = (up, reason)
         if up:
-            log.info("reader %s is up", self.where.device)
+            log.info("reader %s is up", self.where.device, extra=about(device=self.where.device))
         else:
-            log.warning("reader %s is down: %s", self.where.device, reason)
+            log.warning("reader %s is down: %s", self.where.device, reason, extra=about(device=self.where.device))
             self._give_back(Failure.NO_ANSWER, reason)
         self._sink.device_link(self.where.device, up, reason, now_s)
 

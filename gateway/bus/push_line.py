@@ -20,6 +20,7 @@ from typing import Protocol
 from gateway.bus.counters import LineCounters
 from gateway.bus.serial_line import SerialSettings, open_port
 from gateway.core.errors import PortLost
+from gateway.core.said import about
 from gateway.core.wire import Block, Exchange, Failure, LineSink, Outcome
 
 log = logging.getLogger(__name__)
@@ -236,7 +237,7 @@ class PushLine:
     def _begin(self) -> None:
         now_s = self._now()
         if self._lost_s is not None:
-            log.info("line %s: back after %.1f s", self.bus_id, now_s - self._lost_s)
+            log.info("line %s: back after %.1f s", self.bus_id, now_s - self._lost_s, extra=about(line=self.bus_id))
             self._lost_s = None
         self.connected.set()
         self._up = None  # nobody knows until it is told anew
@@ -300,7 +301,7 @@ class PushLine:
             return
         self._lost_s = now_s
         self.counters.port_losses += 1
-        log.warning("line %s: %s; trying again each %g s", self.bus_id, reason, REOPEN_S)
+        log.warning("line %s: %s; trying again each %g s", self.bus_id, reason, REOPEN_S, extra=about(line=self.bus_id))
         self._link(False, f"{Failure.PORT_LOST}: {reason}", now_s)
 
     def _link(self, up: bool, reason: str, now_s: float) -> None:

@@ -30,6 +30,7 @@ from gateway.bus.counters import LineCounters
 from gateway.bus.schedule import Errand, Link, Schedule, Turn, checked
 from gateway.bus.wire_time import character_s, silence_s
 from gateway.core.errors import PortLost
+from gateway.core.said import about
 from gateway.core.wire import Block, Exchange, Failure, Framing, LineSink, Outcome
 
 log = logging.getLogger(__name__)
@@ -166,7 +167,7 @@ class SerialLine:
     def _opened(self) -> None:
         now_s = time.monotonic()
         if self._lost_s is not None:
-            log.info("line %s: %s is back after %.1f s", self.bus_id, self._path, now_s - self._lost_s)
+            log.info("line %s: %s is back after %.1f s", self.bus_id, self._path, now_s - self._lost_s, extra=about(line=self.bus_id))
             self._lost_s = None
         self._quiet_s = now_s
         self._schedule.restored(now_s)
@@ -183,7 +184,7 @@ class SerialLine:
             return
         self._lost_s = now_s
         self.counters.port_losses += 1
-        log.warning("line %s: %s; trying again each %g s", self.bus_id, reason, REOPEN_S)
+        log.warning("line %s: %s; trying again each %g s", self.bus_id, reason, REOPEN_S, extra=about(line=self.bus_id))
         for block in self._schedule.blocks:
             self._sink.outcome(block, outcome)
         for link in self._schedule.lost(f"port lost: {reason}"):

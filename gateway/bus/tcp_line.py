@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.bus.counters import LineCounters
 from gateway.bus.schedule import Errand, Link, Schedule, Turn, checked
+from gateway.core.said import about
 from gateway.core.wire import Block, Exchange, Failure, Framing, LineSink, Outcome, Reply
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,14 @@ class TcpLine:
         self._framing.reset()
         if self._lost_s is not None:
             now_s = self._loop.time()
-            log.info("line %s: %s:%d is back after %.1f s", self.bus_id, self._host, self._port, now_s - self._lost_s)
+            log.info(
+                "line %s: %s:%d is back after %.1f s",
+                self.bus_id,
+                self._host,
+                self._port,
+                now_s - self._lost_s,
+                extra=about(line=self.bus_id),
+            )
             self._lost_s = None
             self._schedule.restored(now_s)
         self._next()
@@ -156,7 +164,7 @@ class TcpLine:
             return
         self._lost_s = now_s
         self.counters.port_losses += 1
-        log.warning("line %s: %s; trying again", self.bus_id, reason)
+        log.warning("line %s: %s; trying again", self.bus_id, reason, extra=about(line=self.bus_id))
         for block in self._schedule.blocks:
             self._sink.outcome(block, outcome)
         for link in self._schedule.lost(f"port lost: {reason}"):

@@ -16,6 +16,7 @@ from gateway.core.commands import LatchReleased, Learned
 from gateway.core.errors import DoorRefused
 from gateway.core.outputs import OutputDone, OutputOrder
 from gateway.core.reading import Value
+from gateway.core.said import about
 from gateway.core.wire import Block, Exchange, Failure, Outcome, WireClass
 from gateway.runtime.conveyor import Conveyor
 from gateway.runtime.equipment import POLLED, HashCard, drivers_of, plans_of, unit_of, writing_buses
@@ -88,7 +89,7 @@ class Field:
     # --- what a line found out ------------------------------------------------------------
 
     def _learned(self, device: str, facts: Mapping[str, Value]) -> None:
-        log.warning("device %s refuses reads that bridge holes: from now on they are read apart", device)
+        log.warning("device %s refuses reads that bridge holes: from now on they are read apart", device, extra=about(device=device))
         self._loop.call_soon_threadsafe(self._conveyor.stimulate, Learned(device, dict(facts)))
 
     def _came_up(self, device: str) -> None:
@@ -160,7 +161,7 @@ class Field:
             self._conveyor.stimulate(LatchReleased(point, press))
             self._drivers[self._device_of[point]].say_again(point)  # a press that set it anew would look unchanged
             return
-        log.warning("the latch of %s could not be cleared: %s; tried again", point, outcome.reason)
+        log.warning("the latch of %s could not be cleared: %s; tried again", point, outcome.reason, extra=about(point=point))
         self._loop.call_later(CLEAR_AGAIN_S, self._look_again, point)
 
     def _look_again(self, point: str) -> None:

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from gateway.core.said import about
+
 log = logging.getLogger(__name__)
 
 CRASHES_UNTIL_PARKED = 5
@@ -61,7 +63,13 @@ class Supervisor:
             recent.append(time.monotonic())
             if len(recent) == CRASHES_UNTIL_PARKED and recent[-1] - recent[0] < self._within_s and not health.parked:
                 health.parked = True
-                log.error("task %s crashed %d times: parked, tried again each %.0f s", name, len(recent), self._parked_retry_s)
+                log.error(
+                    "task %s crashed %d times: parked, tried again each %.0f s",
+                    name,
+                    len(recent),
+                    self._parked_retry_s,
+                    extra=about(task=name),
+                )
                 self._fault(name, True, f"{name}: {health.reason}")
             await asyncio.sleep(self._parked_retry_s if health.parked else random.uniform(0, back_off_s))
 
@@ -76,7 +84,7 @@ class Supervisor:
                 raise
             return "cancelled from within"  # by something that it waited for: a crash like any other
         except Exception as error:
-            log.exception("task %s crashed", name)
+            log.exception("task %s crashed", name, extra=about(task=name))
             return f"{type(error).__name__}: {error}"
         finally:
             steady.cancel()
@@ -87,6 +95,6 @@ class Supervisor:
         health = self.health[name]
         if health.parked:
             health.parked = False
-            log.info("task %s runs again", name)
+            log.info("task %s runs again", name, extra=about(task=name))
             if not any(other.parked for other in self.health.values()):
                 self._fault(name, False, "")

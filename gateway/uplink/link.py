@@ -33,6 +33,7 @@ from gateway.core.errors import (
     SubscriptionRefused,
     TakenOver,
 )
+from gateway.core.said import about
 from gateway.uplink.backlog import AGAIN_S, Backlog
 from gateway.uplink.commands import CommandDesk
 from gateway.uplink.lane import Entry
@@ -216,6 +217,7 @@ class Link:
         await self._send_heartbeat(session)
         self._note_connected()
         ended: list[GatewayError] = []
+        asked = _asked_to_end()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._receive(session), name=f"path:{self.path}:receive")
@@ -226,6 +228,7 @@ class Link:
                 tasks.create_task(self._ask_again(session), name=f"path:{self.path}:receipts")
         except* (LinkLost, NoPuback) as group:
             ended += [error for error in group.exceptions if isinstance(error, GatewayError)]
+        _settle(asked)
         telling = [error for error in ended if isinstance(error, TakenOver | Redial | NotAllowed | PacketTooLarge)] + ended
         raise type(telling[0])(str(telling[0]))
 
@@ -235,7 +238,7 @@ class Link:
             return
         self._shared.commands.open(self.path, partial(self._send_result, session))
         if refused := await self._ask(session, self._topics.command, fresh_only=True):
-            log.warning("no commands on path %s: %s", self.path, refused)
+            log.warning("no commands on path %s: %s", self.path, refused, extra=about(path=self.path))
 
     async def _ask(self, session: Channel, topic: str, *, fresh_only: bool = False) -> str:
         """Subscribe; why the broker does not grant it, or empty. Where sessions end at it, it is left out, but for each tenth session."""
@@ -253,7 +256,7 @@ class Link:
         """Without receipts nothing is ever settled, but an alarm that reaches the centre is worth more than none."""
         self.unread = await self._ask(session, self._topics.receipt, fresh_only=True)
         if self.unread:
-            log.warning("no receipts on path %s: %s", self.path, self.unread)
+            log.warning("no receipts on path %s: %s", self.path, self.unread, extra=about(path=self.path))
 
     async def _ask_again(self, session: Channel) -> None:
         while self.unread:
@@ -279,9 +282,9 @@ class Link:
         self.counts.up = True
         self.counts.reason = ""
         if self._lost_s is not None:
-            log.info("path %s is back after %.1f s", self.path, now_s - self._lost_s)
+            log.info("path %s is back after %.1f s", self.path, now_s - self._lost_s, extra=about(path=self.path))
         else:
-            log.info("path %s connected to %s", self.path, self._dialler.where)
+            log.info("path %s connected to %s", self.path, self._dialler.where, extra=about(path=self.path))
         self._lost_s = None
         self._outbox.link_up(self.lane, now_s)
         self._wake.set()
@@ -291,7 +294,7 @@ class Link:
         now_s = time.monotonic()
         lasted_s = now_s - self.connected_s if self.counts.up else 0.0
         if self.counts.up or self._lost_s is None:
-            log.warning("path %s lost: %s", self.path, error)
+            log.warning("path %s lost: %s", self.path, error, extra=about(path=self.path))
             self._lost_s = now_s
             self.counts.losses += 1
         if session is not None:
@@ -413,7 +416,13 @@ class Link:
         held = entry.event_class in self.lane.holds
         if not self._outbox.puback(self.lane, entry.row, code, now_s):
             topic = self._topics.event(entry.event_class)
-            log.warning("the broker of path %s refuses %s: reason code 0x%02x; set aside and probed", self.path, topic, code)
+            log.warning(
+                "the broker of path %s refuses %s: reason code 0x%02x; set aside and probed",
+                self.path,
+                topic,
+                code,
+                extra=about(path=self.path),
+            )
             self._shared.holds_changed()
         else:
             if BROKER in entry.owed and code != NO_SUBSCRIBERS:
@@ -447,21 +456,21 @@ class Link:
             return
         topic = self._topics.report(report.kind)
         if why := self._too_large(topic, report.body):
-            log.warning("%s is not sent on path %s: %s", topic, self.path, why)
+            log.warning("%s is not sent on path %s: %s", topic, self.path, why, extra=about(path=self.path))
             reports.give_up(self.path, report)
             self._wake.set()
             return
 
         def answered(code: int) -> None:
             if why := reports.answered(self.path, report, code):
-                log.warning("%s is not sent on path %s: %s", topic, self.path, why)
+                log.warning("%s is not sent on path %s: %s", topic, self.path, why, extra=about(path=self.path))
             self._wake.set()
 
         self._publish(session, topic, report.body, retain=True, answered=answered)
 
     def _lose_report(self) -> None:
         if why := self._shared.reports.session_lost(self.path, time.monotonic()):
-            log.error("no reports are sent on path %s for %.0f h: %s", self.path, CLOSED_S / 3600, why)
+            log.error("no reports are sent on path %s for %.0f h: %s", self.path, CLOSED_S / 3600, why, extra=about(path=self.path))
 
     def _send_picture(self, session: Channel) -> None:
         """One, once nothing else of ours is on its way on the path that carries."""
@@ -473,13 +482,13 @@ class Link:
             return
         topic = self._topics.evidence(picture.event_id, picture.number)
         if why := self._too_large(topic, picture.body):
-            log.warning("a picture is not sent on path %s: %s", self.path, why)
+            log.warning("a picture is not sent on path %s: %s", self.path, why, extra=about(path=self.path))
             pictures.give_up(picture)
             return
 
         def answered(code: int) -> None:
             if why := pictures.answered(picture, code):
-                log.warning("%s is not sent on path %s: %s", topic, self.path, why)
+                log.warning("%s is not sent on path %s: %s", topic, self.path, why, extra=about(path=self.path))
             self._wake.set()
 
         session.publish_picture(topic, picture.body, answered)
@@ -497,7 +506,7 @@ class Link:
         """One of the gateway's own messages, signed. Its PUBACK is waited for as an event's is, whatever the broker says in it."""
         payload = self._shared.identity.signer.seal(message)
         if why := self._too_large(topic, payload):
-            log.warning("%s is left out on path %s: %s", topic, self.path, why)
+            log.warning("%s is left out on path %s: %s", topic, self.path, why, extra=about(path=self.path))
             acked()
             return
         self._publish(session, topic, payload, retain=retain, answered=lambda code: acked())
@@ -609,3 +618,19 @@ class Link:
 def _compact(message: dict[str, Any]) -> bytes:
     """Telemetry carries no signature, so it need not be canonical, only short."""
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _asked_to_end() -> int:
+    """How often somebody has cancelled this task and still waits for its end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
+def _settle(before: int) -> None:
+    """Take back the one cancellation that a TaskGroup ended by a child's error leaves counted, before Python 3.13.
+
+    asyncio.timeout() of Python 3.11.2, which Debian 12 has, would take its own next timeout for that one, and the path would end for good.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling() > before:
+        task.uncancel()

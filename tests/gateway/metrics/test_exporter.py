@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.metrics.exporter import DELIVERY_BUCKETS_S, Exporter, Sample
+from gateway.metrics.exporter import Exporter, Sample
+from gateway.metrics.table import COUNTER, DELIVERY_BUCKETS_S, GAUGE, INFO, Metric
 from tests.real_parts import need
 
 
@@ -23,20 +24,29 @@ def page(port: int) -> str:
         return str(answer.read().decode())
 
 
+TABLE = {
+    metric.name: metric
+    for metric in (
+        Metric("gw_readings", COUNTER, (), "Readings taken."),
+        Metric("gw_point_good", GAUGE, ("point",), "1 while good."),
+        Metric("gw_build", INFO, ("version", "source"), "Version of the software."),
+        Metric("gw_empty", GAUGE, ("path",), "Has no samples."),
+    )
+}
+
+
 @pytest.fixture
 def exporter() -> Iterator[Exporter]:
-    made = Exporter()
+    made = Exporter(table=TABLE)
     yield made
     made.stop()
 
 
 def fill(exporter: Exporter, count: list[float]) -> None:
-    exporter.add("gw_readings", "counter", "Readings taken.", (), lambda: [({}, count[0])])
-    exporter.add("gw_point_good", "gauge", "1 while good.", ("point",), lambda: [({"point": "panic"}, 1.0), ({"point": 'odd "\\\n'}, 0.0)])
-    exporter.add(
-        "gw_build", "info", "Version of the software.", (), lambda: [({"version": "1.2.3", "source": "/sites/校/gateways/g"}, 1.0)]
-    )
-    exporter.add("gw_empty", "gauge", "Has no samples.", ("path",), list)
+    exporter.add("gw_readings", lambda: [({}, count[0])])
+    exporter.add("gw_point_good", lambda: [({"point": "panic"}, 1.0), ({"point": 'odd "\\\n'}, 0.0)])
+    exporter.add("gw_build", lambda: [({"version": "1.2.3", "source": "/sites/校/gateways/g"}, 1.0)])
+    exporter.add("gw_empty", list)
     exporter.delivery.labels("police").observe(0.3)
 
 
@@ -57,7 +67,7 @@ async def test_what_it_shows_is_read_in_the_loop_where_nothing_changes_meanwhile
         return [({}, 1.0)]
 
     exporter = Exporter(asyncio.get_running_loop())
-    exporter.add("gw_readings", "counter", "Readings taken.", (), read)
+    exporter.add("gw_readings", read)
     port = exporter.start("127.0.0.1", 0)
     try:
         assert values(await asyncio.to_thread(page, port))["gw_readings_total"] == 1.0
@@ -87,6 +97,11 @@ def test_promtool_has_nothing_to_say(exporter: Exporter) -> None:
     port = exporter.start("127.0.0.1", 0)
     checked = subprocess.run([promtool, "check", "metrics"], input=page(port), capture_output=True, text=True, timeout=30)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_what_is_not_in_the_table_is_not_shown(exporter: Exporter) -> None:
+    with pytest.raises(KeyError, match="gw_unheard_of"):
+        exporter.add("gw_unheard_of", list)
 
 
 def test_the_standards_limit_is_a_bucket_of_its_own() -> None:

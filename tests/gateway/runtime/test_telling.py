@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.config.load import load_site
 from gateway.core.commands import Command
 from gateway.core.reading import Quality, Reading
-from gateway.runtime import telling
+from gateway.runtime import telling, watching
 from gateway.runtime.daemon import Daemon
 from gateway.runtime.status_text import lines
 from tests.real_parts import need
@@ -46,7 +46,7 @@ async def test_page_and_status_of_a_school(tmp_path: Path) -> None:
         assert daemon.conveyor.stimulate(asked).ok
         worked_on = Command("start_maintenance", "bollard-1-impact", "王芳", "technician", "door", why="new sensor", for_s=3600.0)
         assert daemon.conveyor.stimulate(worked_on).ok
-        telling.fill(daemon.exporter, daemon)
+        watching.fill(daemon.exporter, daemon)
         port = daemon.exporter.start("127.0.0.1", 0)
         page = await asyncio.to_thread(scrape, port)
         checked = await asyncio.to_thread(check, promtool, page)

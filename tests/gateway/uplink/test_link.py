@@ -302,3 +302,29 @@ async def test_a_path_that_is_given_up_is_lost_before_it_is_closed(make: Make, m
         assert taken is not None
         assert taken.row == 1
         running.cancel()
+
+
+async def test_a_lost_session_leaves_no_cancellation_counted(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """What is left counted, asyncio.timeout() of Python 3.11.2 takes for a cancellation by somebody else: the path would never come back."""
+    lan = make().uplink.links["lan"]
+    counted: list[int] = []
+
+    class Ending(Line):
+        @asynccontextmanager
+        async def dial(self, will_topic: str, will: bytes) -> AsyncIterator[Line]:
+            task = asyncio.current_task()
+            assert task is not None
+            counted.append(task.cancelling())
+            yield self
+
+        async def messages(self) -> AsyncIterator[tuple[str, bytes, bool]]:
+            await asyncio.sleep(0)
+            raise LinkLost("the broker is gone")
+            yield "", b"", False
+
+    monkeypatch.setattr(lan, "_dialler", Ending(quiet=True))
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(lan.run())
+        await until(lambda: len(counted) == 3)
+        running.cancel()
+    assert counted == [0, 0, 0]
