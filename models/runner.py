@@ -7,8 +7,9 @@ a detector that finds nobody must never look like an empty school yard.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,13 +24,15 @@ from models.decoders import decoder_of, expect_numbers
 from models.manifest import Manifest, folder_of, read_fixtures, read_manifest
 from models.onnx_file import has_external_data
 from models.picture import Fit, Letterbox, Region, cut, read_picture
+from models.providers import AUTO, CPU, NAMES, RUN_AND_TESTED, best, candidates
 
 Bytes = NDArray[np.uint8]
 
-RUN_AND_TESTED = ("CPUExecutionProvider",)  # every other provider is taken when a manifest prefers it, but nobody has run it
 SECOND_SCALE = 1.25  # 416 -> 512: on the campus clip ap50 0.900 -> 0.919, on photographs 0.629 -> 0.641
 SELF_TEST_IOU = 0.6  # of a found box with the expected one
 SELF_TEST_SCORE = 0.12  # other processors round int8 differently: 0.05 is usual (source: vision study), the rest is margin
+
+log = logging.getLogger(__name__)
 
 _ORT_ERRORS = tuple(
     getattr(ort_errors, name)
@@ -50,7 +53,10 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What runs: for logs, metrics and the page. Thresholds are scores 0..1 of this model only. kinds: person, vehicle."""
+    """What runs: for logs, metrics and the page. Thresholds are scores 0..1 of this model only. kinds: person, vehicle.
+
+    passed_over: other providers and why they do not run it.
+    """
 
     id: str
     sha256: str
@@ -61,6 +67,12 @@ class ModelInfo:
     start: float
     keep: float
     kinds: tuple[str, ...] = ("person",)
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def tested(self) -> bool:
+        """True for a provider that the makers of this software have run."""
+        return self.provider in RUN_AND_TESTED
 
 
 class Detector:
@@ -155,42 +167,80 @@ def offered() -> list[str]:
     return list(onnxruntime.get_available_providers())
 
 
-def providers(manifest: Manifest) -> list[str]:
-    """What onnxruntime offers here of what the model wants, in the model's order of preference; may be empty."""
-    available = offered()
-    return [name for name in manifest.providers if name in available]
+def providers(manifest: Manifest, asked: str = AUTO) -> list[str]:
+    """What may run a model here: of what it wants, or what the site asks for, that which onnxruntime offers. May be empty."""
+    return candidates(manifest.providers, offered(), asked)
 
 
-def load(name_or_path: str | Path, *, threads: int = 1, input_width_px: int | None = None, installed: Path | None = None) -> Detector:
+Start = Callable[[bytes, onnxruntime.SessionOptions, list[str]], onnxruntime.InferenceSession]
+
+
+def start(network: bytes, options: onnxruntime.SessionOptions, names: list[str]) -> onnxruntime.InferenceSession:
+    """A session of onnxruntime with these providers, the first for all that it can do."""
+    if names[0] == NAMES["xnnpack"]:  # it has threads of its own, beside which those of onnxruntime would only be in the way
+        own = {"intra_op_num_threads": str(options.intra_op_num_threads)}
+        options.intra_op_num_threads = 1
+        return onnxruntime.InferenceSession(network, options, providers=[(names[0], own), *names[1:]])
+    return onnxruntime.InferenceSession(network, options, providers=names)
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    threads: int = 1,
+    input_width_px: int | None = None,
+    installed: Path | None = None,
+    provider: str = AUTO,
+    start: Start = start,
+) -> Detector:
     """A detector that has passed its self-test (which also warms it up).
 
     name_or_path: id of a shipped model or of one in the folder `installed`, or a model's folder (a path with a slash).
-    threads: of one inference. `info.provider` is what runs it: onnxruntime falls back to the next one when the first cannot start.
+    threads: of one inference. provider: "auto" or a key of models.providers.NAMES. Each provider that may run the model is started and
+    has to pass the self-test by itself; the fastest that does is taken, and `info` says which and what became of the others.
     Raises ModelRefused: file missing, other digest, not a network, weights in another file, no provider, people of the fixtures not found.
     """
     folder = folder_of(name_or_path, installed)
     manifest = read_manifest(folder)
-    wanted = providers(manifest)
-    if not wanted:
+    names = providers(manifest, provider)
+    if not names:
         raise ModelRefused(f"model {manifest.id} wants {', '.join(manifest.providers)}; onnxruntime here offers {', '.join(offered())}")
+    network = _weights(folder, manifest)
+
+    def proven(name: str) -> Detector:
+        detector = _on(name, network, manifest, folder, threads, input_width_px, start)
+        self_test(detector, folder)
+        return detector
+
+    picture = np.zeros((360, 640, 3), np.uint8)
+    detector, passed_over = best(names, proven, lambda made: made.detect(picture))
+    if provider != AUTO and NAMES[provider] not in names:
+        passed_over = (f"{NAMES[provider]}: the site file asks for it; onnxruntime here offers {', '.join(offered())}", *passed_over)
+        log.error("%s runs the model: %s", detector.info.provider, passed_over[0])
+    detector.info = replace(detector.info, passed_over=passed_over)
+    return detector
+
+
+def _on(name: str, network: bytes, manifest: Manifest, folder: Path, threads: int, input_width_px: int | None, start: Start) -> Detector:
+    """A detector on one provider; what that cannot do the CPU does, as onnxruntime always has it. Raises ModelRefused."""
     try:
-        session = onnxruntime.InferenceSession(_weights(folder, manifest), _options(threads), providers=wanted)
+        session = start(network, _options(threads), list(dict.fromkeys((name, CPU))))
     except (*_ORT_ERRORS, ValueError) as error:
         raise ModelRefused(f"{folder / manifest.file}: onnxruntime refuses it: {error}") from error
+    if session.get_providers()[0] != name:  # it has only said so in its own log
+        raise ModelRefused(f"{name} is offered and does not start: its libraries or its device are missing")
     info = ModelInfo(
         id=manifest.id,
         sha256=manifest.sha256,
         licence=manifest.licence,
-        provider=session.get_providers()[0],
+        provider=name,
         threads=threads,
         input_width_px=manifest.input.width_px if manifest.input.height_px else input_width_px or manifest.input.width_px,
         start=manifest.thresholds.start,
         keep=manifest.thresholds.keep,
         kinds=manifest.classes.kinds,
     )
-    detector = Detector(manifest, session, info)
-    self_test(detector, folder)
-    return detector
+    return Detector(manifest, session, info)
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

@@ -1,5 +1,8 @@
 """The wheel holds what the product needs and nothing else, and works in an environment of its own."""
 
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -23,18 +26,23 @@ def sources(*patterns: str) -> set[str]:
     return {str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern)}
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built with the backend that pyproject.toml names, without network."""
-    folder = tmp_path_factory.mktemp("wheel")
+def built(root: Path, folder: Path, **environment: str) -> Path:
+    """The wheel of a source tree, made with the backend that pyproject.toml names, without network."""
     done = subprocess.run(
         [sys.executable, "-c", "import sys, hatchling.build; print(hatchling.build.build_wheel(sys.argv[1]))", str(folder)],
-        cwd=ROOT,
+        cwd=root,
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1764547200", **environment},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
     return folder / done.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of this tree."""
+    return built(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +75,22 @@ def run(python: Path, *arguments: str) -> str:
     done = subprocess.run([str(python), *arguments], cwd=python.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_same_sources_give_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    """Built again from a copy elsewhere: files of another age, in another order of making, other rights, time zone and language."""
+    copy = tmp_path / "copy"
+    for name in sorted((*PACKAGES, "deploy/examples"), reverse=True):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / name, copy / name)
+    for file in copy.rglob("*"):
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+        file.chmod(0o700 if file.is_dir() else 0o600)
+    (tmp_path / "out").mkdir()
+    again = built(copy, tmp_path / "out", TZ="Asia/Shanghai", LC_ALL="C", PYTHONHASHSEED="7")
+    assert again.name == wheel.name
+    assert hashlib.sha256(again.read_bytes()).hexdigest() == hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
 def test_only_our_packages_stand_at_the_top(names: set[str]) -> None:

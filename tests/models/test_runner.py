@@ -236,19 +236,6 @@ def test_a_network_with_other_outputs_is_refused(copy: Path) -> None:
         load(copy)
 
 
-def test_a_provider_that_is_not_here_is_refused(copy: Path) -> None:
-    manifest = copy / "manifest.toml"
-    manifest.write_text(manifest.read_text().replace('["CPUExecutionProvider"]', '["TensorrtExecutionProvider"]'))
-    with pytest.raises(ModelRefused, match="TensorrtExecutionProvider"):
-        load(copy)
-
-
-def test_load_takes_the_first_provider_that_is_here(copy: Path) -> None:
-    manifest = copy / "manifest.toml"
-    manifest.write_text(manifest.read_text().replace('["CPUExecutionProvider"]', '["CUDAExecutionProvider", "CPUExecutionProvider"]'))
-    assert load(copy, threads=2).info.provider in ("CUDAExecutionProvider", "CPUExecutionProvider")
-
-
 def test_pictures_of_many_sizes_do_not_fill_the_memory(detector: Detector) -> None:
     for width in range(320, 320 + 40 * 2, 2):
         detector.detect(np.zeros((180, width, 3), np.uint8))

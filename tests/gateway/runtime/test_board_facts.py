@@ -79,7 +79,7 @@ def test_under_voltage_by_the_kernels_monitor(tmp_path: Path) -> None:
 
 
 def test_over_current_of_a_jetson(tmp_path: Path) -> None:
-    root = computer(tmp_path, sys__class__hwmon__hwmon2__name="soctherm_oc\n", sys__class__hwmon__hwmon2__oc1_event_cnt="4\n")
+    root = computer(tmp_path, sys__class__hwmon__hwmon2__name="soctherm_oc\n", sys__class__hwmon__hwmon2__oc2_event_cnt="4\n")
     (root / "sys/devices/platform/soc/soc:firmware/get_throttled").unlink()
     assert look(FOLDER, root).throttled is True
 
