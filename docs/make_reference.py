@@ -16,6 +16,9 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+import make_findings
+import make_metrics
+
 from gateway.alarm.machine import ASIDE, LIVE, TABLE, Kind, State, Step, Stimulus
 from gateway.config.lacks import LACKS
 from gateway.config.load import load_profile, profile_files
@@ -448,6 +451,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "states": states,
     "lacks": lacks,
     "authority": authority,
+    "doctor": make_findings.table,
+    "metrics": make_metrics.table,
+    "alerts": make_metrics.alert_table,
 }
 
 
