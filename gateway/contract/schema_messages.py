@@ -257,6 +257,9 @@ def _report() -> Schema:
         "order": array(text(), "names of the sections as people read them"),
         "sections": mapping(part, "of a daily, weekly or monthly report", "[a-z_]+"),
         "compared_with": record({"from": TIME, "to": TIME}, about="the period before, of a weekly or monthly report"),
+        "replaces": array(
+            number("", 1, whole=True), "earlier reports of this kind that do not hold: the clock was wrong when they were issued"
+        ),
         "event": {**EVENT_ID, "description": "of a drill: the event that ended it"},
         "drill": free("data of that event"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from gateway.core.commands import Command
@@ -14,6 +15,7 @@ OUT_OF_SERVICE_MOST_S = 24 * 3600.0
 MANAGED_OUT_MOST_S = 8 * 3600.0  # of a highly managed alarm (contract, commands)
 LONGEST_WORDS = 200  # characters of a reason
 
+_BRACKETED = re.compile(r"[(\[{<〈《【〔「『〖](?:[^)\]}>〉》】〕」』〗]*(?:[)\]}>〉》】〕」』〗]|$))")  # one left open goes on to the end
 _ALL = frozenset({GUARD, DUTY_LEADER, TECHNICIAN, CENTRE})
 ON_SITE = frozenset({GUARD, DUTY_LEADER, TECHNICIAN})
 _LEADING = frozenset({DUTY_LEADER, TECHNICIAN, CENTRE})
@@ -46,6 +48,9 @@ MAY: dict[str, frozenset[str]] = {
     "locked_out": ON_SITE | {VIEWER},
     "looked": ON_SITE | {VIEWER},
     "commission": frozenset({TECHNICIAN}),
+    "log_level": frozenset({TECHNICIAN}),
+    "upgrade": frozenset({TECHNICIAN}),
+    "apply": frozenset({TECHNICIAN}),
     "start_drill": _LEADING,
     "end_drill": _LEADING,
     "start_test": _LEADING,
@@ -53,7 +58,9 @@ MAY: dict[str, frozenset[str]] = {
     "start_maintenance": frozenset({TECHNICIAN}),
     "end_maintenance": _LEADING,
 }
-NOTED = frozenset({"sign_in", "sign_out", "locked_out", "looked", "commission"})  # nothing follows from these but their audit event
+NOTED = frozenset(
+    {"sign_in", "sign_out", "locked_out", "looked", "commission", "log_level", "upgrade", "apply"}
+)  # nothing follows from these but their audit event
 # EN 50131-1: restoring a tamper needs a higher access level than taking an alarm; so does hiding one
 TECHNICIANS_CLASSES = frozenset({"tamper", "fault"})
 TECHNICIANS_ACTS = frozenset({"reset", "shelve"})
@@ -80,7 +87,7 @@ def authorise(command: Command, spec: AlarmSpec | OutputSpec) -> str:
             return f"an alarm of class {spec.alarm_class} is highly managed: it is never shelved"
         return _permit(command, SHELVE_MOST_S)
     if command.kind == "out_of_service":
-        if not _plain(command.second) or same_person(command.by, command.second):
+        if not _plain(command.second) or could_be_one(command.by, command.second):
             return "two different persons sign for taking an alarm out of service"
         return _permit(command, MANAGED_OUT_MOST_S if spec.managed else OUT_OF_SERVICE_MOST_S)
     return ""
@@ -99,6 +106,24 @@ def same_person(one: str, other: str) -> bool:
     return _plain(one) == _plain(other)
 
 
+def could_be_one(one: str, other: str) -> bool:
+    """Where two persons must have looked: True also if the names differ only by signs, what stands in brackets, a number at the end, or the
+    order of their words. Not seen: traditional for simplified characters, a title without brackets, pinyin, a name that is made up.
+    """
+    words, others = _words(one), _words(other)
+    return same_person(one, other) or "".join(words) == "".join(others) or sorted(words) == sorted(others)
+
+
 def _plain(name: str) -> str:
     letters = unicodedata.normalize("NFKC", name).casefold()
     return "".join(letter for letter in letters if unicodedata.category(letter)[0] not in "CZ")
+
+
+def _words(name: str) -> list[str]:
+    """What is left of a name; all of it, where nothing would be."""
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", name).casefold() if unicodedata.category(letter)[0] != "C")
+    words = _BRACKETED.sub(" ", seen)
+    words = "".join(letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in words).rstrip()
+    while words and unicodedata.category(words[-1])[0] in "NZ":
+        words = words[:-1]
+    return words.split() or [_plain(name)]

@@ -34,7 +34,7 @@ from gateway.core.hazards import (
 from gateway.core.linkage import Moved, Said
 from gateway.core.points import Text
 from gateway.core.reading import Now, Reading
-from gateway.rules.authority import LONGEST_WORDS, same_person
+from gateway.rules.authority import LONGEST_WORDS, could_be_one
 from gateway.rules.duty import NO_CLOCK, tell
 from gateway.rules.rule import OfSpec, Step, View, What, Why
 
@@ -297,12 +297,7 @@ class Hazards(OfSpec):
     def _take(self, out: Step, found: Found, view: View) -> None:
         """It is never refused: what it lacks, it gets. What is open already is not opened twice; what was set right was not."""
         key = _clean(found.key)
-        known = next((each for each in out.state.hazards if key and each.key == key), None)
-        if known is not None and known.state in (FIXED, VERIFIED):
-            self._reopen(out, known, view, _clean(found.by), _clean(found.why))
-            return
-        if known is not None:
-            out.reply = f"{known.id} stands for it already: {known.responsible}, {known.due}"
+        if self._stands_already(out, key, found.by, found.why, view):
             return
         if len(out.state.hazards) >= MOST_OPEN:
             out.state, out.keep = replace(out.state, left_out=out.state.left_out + 1, told=""), True
@@ -314,8 +309,21 @@ class Hazards(OfSpec):
         hazard = self._new(out, view, found.source, found.place, text, responsible, due)
         self._enter(out, replace(hazard, key=key), "opened", _clean(found.by), _clean(found.why), view)
 
+    def _stands_already(self, out: Step, key: str, by: str, why: str, view: View) -> bool:
+        """What was found under this key is in the ledger and not closed; it is reopened where it was said to be set right."""
+        known = next((each for each in out.state.hazards if key and each.key == key), None)
+        if known is None:
+            return False
+        if known.state in (FIXED, VERIFIED):
+            self._reopen(out, known, view, _clean(by), _clean(why))
+        else:
+            out.reply = f"{known.id} stands for it already: {known.responsible}, {known.due}"
+        return True
+
     def _open_by_hand(self, out: Step, asked: Command, view: View) -> None:
         place, what, responsible = asked.target, _clean(asked.why), _clean(asked.second)
+        source = COMMISSION if asked.points[:1] == (COMMISSION,) else "person"  # `points` says what found it, and at which check
+        key = _clean(" ".join(asked.points)) if source == COMMISSION and len(asked.points) > 1 else ""
         due, wrong = _due(asked.value, view)
         if place not in self.spec.places:
             wrong = f'"{place[:48]}" is not a place of this site; known: {", ".join(self.spec.places)}'
@@ -323,14 +331,15 @@ class Hazards(OfSpec):
             wrong = "say what is wrong there"
         elif not responsible:
             wrong = "a hazard has a responsible person (整改责任人): name one"
+        elif self._stands_already(out, key, asked.by, what, view):
+            return
         elif len(out.state.hazards) >= MOST_OPEN:
             wrong = f"{MOST_OPEN} hazards are not closed; close some first"
         if wrong:
             out.refused = wrong
             return
-        source = COMMISSION if asked.points == (COMMISSION,) else "person"  # `points` says what found it
         hazard = self._new(out, view, source, place, Text(what, what), responsible, due)
-        self._enter(out, hazard, "opened", _clean(asked.by), "", view)
+        self._enter(out, replace(hazard, key=key), "opened", _clean(asked.by), "", view)
 
     def _new(self, out: Step, view: View, source: str, place: str, text: Text, responsible: str, due: str) -> Hazard:
         """With the next number; not entered yet."""
@@ -417,8 +426,9 @@ class Hazards(OfSpec):
 
     def _text(self, hazard: Hazard, word: str) -> dict[str, str]:
         place = self.spec.places.get(hazard.place, Text(hazard.place, hazard.place))
-        zh = f"{_WORDS[word].zh}：{hazard.id} {place.zh}，{hazard.text.zh}，责任人：{hazard.responsible}，期限：{hazard.due}"
-        en = f"{_WORDS[word].en}: {hazard.id} {place.en}, {hazard.text.en}, responsible: {hazard.responsible}, due {hazard.due}"
+        where = Text(f"{place.zh}，", f"{place.en}, ") if hazard.place else Text("", "")  # nobody knows where a device may be
+        zh = f"{_WORDS[word].zh}：{hazard.id} {where.zh}{hazard.text.zh}，责任人：{hazard.responsible}，期限：{hazard.due}"
+        en = f"{_WORDS[word].en}: {hazard.id} {where.en}{hazard.text.en}, responsible: {hazard.responsible}, due {hazard.due}"
         return {"zh": zh, "en": en}
 
     # --- overdue -------------------------------------------------------------------------------
@@ -452,9 +462,9 @@ class Hazards(OfSpec):
 
 def _why_not_verified(hazard: Hazard, asked: Command, view: View) -> str:
     fixed = hazard.last("fixed")
-    if fixed is None or same_person(fixed.by, asked.by):
+    if fixed is None or could_be_one(fixed.by, asked.by):
         return "a second person verifies: not the one who set it right"
-    if same_person(hazard.responsible, asked.by):
+    if could_be_one(hazard.responsible, asked.by):
         return "a second person verifies: not the one who is responsible"
     stands = view.state(hazard.alarm) if hazard.alarm else "normal"
     if stands in STANDS | HIDDEN:

@@ -6,16 +6,16 @@ The road of one report, and what a power cut leaves at each step:
 
 A file whose number is not used yet was begun and not finished: the next look finishes that very file, so no number ever stands for two
 reports. Only what is in the journal is sent. A new report begins where the one before it ended; one that could not be issued at its time
-(power off, clock never set) is issued as soon as it can be, says so, and reaches up to its time.
+(power off, clock never set) is issued as soon as it can be, says so, and reaches up to its time. One whose period was a wrong clock's does
+not hold: the next one begins where it began, and says which it replaces.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,7 +29,7 @@ from gateway.contract.canonical import digest
 from gateway.contract.envelope import Sealed, rfc3339
 from gateway.contract.jws import Signer, TrustedKey, verify_detached
 from gateway.core.errors import DAMAGED, BadMessage, BadSignature, JournalUnreadable
-from gateway.core.history import Minute, Past, Told, Wanted
+from gateway.core.history import Past, Told, Wanted
 from gateway.core.points import Draft, EventClass, Latch, Priority
 from gateway.core.reading import Now
 from gateway.journal.store import Batch
@@ -37,7 +37,9 @@ from gateway.report.parts import shorter
 from gateway.report.schedule import DAILY, DRILL, KINDS, TIMED, Schedule
 from gateway.report.words import KINDS as KIND_WORDS
 from gateway.runtime import report_files
+from gateway.runtime.report_clock import AHEAD_MS, Issued, RunTimes, times_off
 from gateway.runtime.report_files import MOST_BYTES, ReportUnreadable
+from gateway.runtime.report_past import Gently, Redated
 
 if TYPE_CHECKING:
     from gateway.report.facts import Facts
@@ -52,14 +54,8 @@ SETTLE_S = 5.0  # after the due time: what happened before it is on the disk by 
 LATE_S = 900.0
 AGAIN_S = 60.0  # after a disk or a journal that refused
 SHORT_ROWS = 10  # of each table, where the whole would be too large
-AHEAD_MS = 3_600_000  # an end so far in the future was written by a clock that was wrong
-MOST_BOOTS = 200
-MOST_OFFS = 200
 WATCHED_EVERY_MS = 600_000  # so often the file of report_files.watched is touched: each time costs an SD card some 20 kB
-WATCHED_SLACK_MS = 660_000  # the gateway may have gone on so long after that
 _REFUSED = (OSError, JournalUnreadable, ReportUnreadable, BadMessage)
-BREATH_EVERY, BREATH_S = 100, 0.002  # while a report is built, the event loop gets its turn
-
 
 Gathered = tuple["Facts", Callable[[Past, "Facts"], "Facts"]]
 
@@ -77,14 +73,6 @@ class Hands:
     event_id: Callable[[int], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """How far reports of one kind have come. to_ms: end of the last one, UTC."""
-
-    number: int
-    to_ms: int
-
-
 class Reports:
     """row: what the journal kept, None at the first start. issued: by kind since the start. last_ms: when the newest was issued, UTC."""
 
@@ -96,11 +84,13 @@ class Reports:
         self._source = source
         self._boot_id = boot_id
         self._signer = signer
-        self._past = _Gently(past)
         self._hands = hands
-        self._known, self._boots = _read(row)
-        self._offs, self._drill_row = _offs(row), _drill_row(row)
-        self._began_s = hands.now().now_s
+        self._known, self._drill_row = _known(row), _drill_row(row)
+        self._times = RunTimes(row, hands.now().now_s)
+        self._past = Gently(Redated(past, lambda: self._times.eras))
+        self._first: dict[str, int] = {}  # numbers at the beginning of this run
+        self._new: set[str] = set()  # kinds of which no report was due before this run
+        self._noted = False  # the journal has the present run
         self._watched_ms = 0
         self._newest_row = 0
         self._begun = False
@@ -132,6 +122,8 @@ class Reports:
 
     def committed(self, events: list[Sealed]) -> None:
         """These are on the disk."""
+        if events:
+            self._times.sealed(min(event.row for event in events))
         self._newest_row = max([self._newest_row, *(event.row for event in events)])
         self._drill_ended = self._drill_ended or any(event.type == DRILL_ENDED for event in events)
 
@@ -142,11 +134,12 @@ class Reports:
             return
         if not self._begun:
             await self._begin(now)
+        self._mind_the_clock(now)
         await self._watched(now)
         if not self._drill_ended:
             self._drill_row = max(self._drill_row or 0, self._newest_row)
         refused: list[Exception] = []
-        for kind in TIMED:
+        for kind in () if self._times.waits(now) else TIMED:
             try:
                 await self._catch_up(kind, now)
             except _REFUSED as error:  # one kind does not keep the others back
@@ -162,10 +155,12 @@ class Reports:
             raise refused[0]
 
     async def _catch_up(self, kind: str, now: Now) -> None:
-        due_ms = self._schedule.due(kind, now.at_ms)
-        if self._known[kind].to_ms > now.at_ms + AHEAD_MS:
-            log.warning("the last %s report ends in the future; the next one begins now", kind)
-            self._known[kind] = replace(self._known[kind], to_ms=now.at_ms)
+        due_ms, known = self._schedule.due(kind, now.at_ms), self._known[kind]
+        if known.to_ms > now.at_ms + AHEAD_MS and self._times.may_be_behind(now):
+            return
+        self._known[kind] = known.at(now.at_ms)
+        if self._known[kind].to_ms != known.to_ms:
+            log.warning("the clock was wrong; the next %s report begins at %s", kind, rfc3339(self._known[kind].to_ms))
         while self._known[kind].to_ms < due_ms <= now.at_ms - SETTLE_S * 1000:
             await self._issue(kind, due_ms)
 
@@ -177,7 +172,7 @@ class Reports:
         if now.clock == "unknown":
             raise ReportUnreadable("the clock was never set")
         from_ms = min(self._known[kind].to_ms, now.at_ms) if kind in self._known else self._schedule.due(kind, now.at_ms)
-        gathered = self._hands.gather(self._boots, from_ms, now.at_ms)
+        gathered = self._hands.gather(self._times.boots, from_ms, now.at_ms)
         return {"report": kind, **await asyncio.to_thread(self._build, kind, gathered, from_ms, now.at_ms)}
 
     async def _begin(self, now: Now) -> None:
@@ -185,27 +180,40 @@ class Reports:
         for kind in KINDS:
             if kind not in self._known:
                 newest = await asyncio.to_thread(report_files.numbers, self._state_dir, kind)
-                self._known[kind] = Issued(newest[0] if newest else 0, now.at_ms)
+                self._known[kind] = Issued(newest[0] if newest else 0, now.at_ms, ((0, now.at_ms),))
+                self._new.add(kind)
         if self._drill_row is None:
             newest_told = await asyncio.to_thread(lambda: next(iter(self._past.events(Wanted())), None))
             self._drill_row = 0 if newest_told is None else newest_told.row
-        await self._note_off(now)
-        self._boots = [*self._boots, now.at_ms][-MOST_BOOTS:]
-        self._hands.submit(Batch(latches=[self._latch()]))
+        self._times.begin(now, await asyncio.to_thread(report_files.watched, self._state_dir))
+        self._first = {kind: issued.number for kind, issued in self._known.items()}
+        self._note()
         self._begun = True
 
-    async def _note_off(self, now: Now) -> None:
-        """How long nothing ran before this start: at least since the last touch, with its slack."""
-        watched_ms = await asyncio.to_thread(report_files.watched, self._state_dir)
-        if watched_ms is None:  # the first start, or an earlier version: not known
+    def _mind_the_clock(self, now: Now) -> None:
+        """Where it was set, this run moves, and what it issued for times that were not so does not hold."""
+        changed, moved_ms = self._times.look(now, self._newest_row)
+        if not changed:
             return
-        begin_ms, end_ms = watched_ms + WATCHED_SLACK_MS, now.at_ms - round((now.now_s - self._began_s) * 1000)
-        if begin_ms < end_ms:
-            self._offs = [*self._offs, (begin_ms, end_ms)][-MOST_OFFS:]
+        self._times.mark_ms = self._watched_ms or self._times.mark_ms
+        if abs(moved_ms) > AHEAD_MS:
+            for kind in TIMED:
+                self._known[kind] = self._known[kind].before(self._first[kind], moved_ms if kind in self._new else 0)
+        elif not moved_ms:
+            self._first, self._new = {kind: issued.number for kind, issued in self._known.items()}, set()
+        self._note()
+
+    def _note(self) -> None:
+        """To the journal; the file is not touched before, so that its time is that of the run that the journal has."""
+        self._noted, self._watched_ms = False, 0
+        self._hands.submit(Batch(latches=[self._latch()], after=(self._is_noted,)))
+
+    def _is_noted(self) -> None:
+        self._noted = True
 
     async def _watched(self, now: Now) -> None:
         """The gateway runs; what a power cut leaves of it is at most a minute old. A disk that refuses is told of elsewhere."""
-        if abs(now.at_ms - self._watched_ms) >= WATCHED_EVERY_MS:
+        if self._noted and abs(now.at_ms - self._watched_ms) >= WATCHED_EVERY_MS:
             self._watched_ms = now.at_ms
             with suppress(OSError):
                 await asyncio.to_thread(report_files.touch_watched, self._state_dir, now.at_ms)
@@ -225,8 +233,9 @@ class Reports:
         number, from_ms = self._known[kind].number + 1, self._known[kind].to_ms
         body = await asyncio.to_thread(self._unfinished, kind, number)
         if body is None:
-            gathered = self._hands.gather(self._boots, from_ms, due_ms)
+            gathered = self._hands.gather(self._times.boots, from_ms, due_ms)
             found = await asyncio.to_thread(self._build, kind, gathered, from_ms, due_ms)
+            found = _replacing(found, self._known[kind].replaces)
             body = await self._keep(kind, number, found, self._hands.now().at_ms - due_ms)
         self._announce(kind, number, body)
 
@@ -253,7 +262,7 @@ class Reports:
 
     def _drill(self, told: Told) -> dict[str, Any]:
         """What the event says, as a report of its own."""
-        site = dict(self._hands.gather(self._boots, told.at_ms, told.at_ms)[0].site)
+        site = dict(self._hands.gather(self._times.boots, told.at_ms, told.at_ms)[0].site)
         text = told.data.get("text", {})
         begun = told.data.get("started_at", rfc3339(told.at_ms))
         about = {"from": begun, "to": rfc3339(told.at_ms), "zone": self._schedule.zone.key, "site": site, "nothing_happened": False}
@@ -265,7 +274,8 @@ class Reports:
         from gateway.report import daily, periodic
 
         facts, further = gathered
-        facts = further(self._past, replace(facts, roles={name: role.text for name, role in ROLES.items()}, off=list(self._offs)))
+        off = times_off(tuple(self._times.runs))
+        facts = further(self._past, replace(facts, roles={name: role.text for name, role in ROLES.items()}, off=off))
         build = daily.build if kind == DAILY else periodic.build
         return {"site": dict(facts.site), **build(self._past, facts, from_ms, to_ms, self._schedule.zone)}
 
@@ -300,7 +310,8 @@ class Reports:
         """The event and the number in one transaction; what is committed goes out."""
         report = report_files.parsed(body, kind, number)
         now = self._hands.now()
-        self._known[kind] = Issued(number, _ms(report["to"]))
+        known, for_another = self._known[kind], kind != DRILL and _ms(report["from"]) != self._known[kind].to_ms
+        self._known[kind] = known.void(number) if for_another else known.then(number, _ms(report["to"]))
         after = partial(self._is_issued, kind, _ms(report["issued_at"]), body)
         self._hands.submit(Batch([self._draft(report, digest(body), now)], [self._latch()], (after,)))
 
@@ -327,31 +338,11 @@ class Reports:
         return Draft(event_id, EventClass.DUTY, "campus.report.issued", SUBJECT, Priority.ROUTINE, now.at_ms, now.now_s, now.clock, data)
 
     def _latch(self) -> Latch:
-        kinds = {kind: {"number": each.number, "to_ms": each.to_ms} for kind, each in self._known.items()}
-        offs = [list(span) for span in self._offs]
-        return Latch(KEY, {"kinds": kinds, "boots": list(self._boots), "offs": offs, "drill_row": self._drill_row})
-
-
-class _Gently:
-    """Satisfies core.history.Past. Reading a month back must not hold the interpreter: it pauses so often that alarms go in between."""
-
-    def __init__(self, past: Past) -> None:
-        self._past = past
-        self._never = threading.Event()  # waiting for it is a pause
-
-    def events(self, wanted: Wanted) -> Iterator[Told]:
-        """Newest first. Raises JournalUnreadable."""
-        for number, told in enumerate(self._past.events(wanted)):
-            if number % BREATH_EVERY == 0:
-                self._never.wait(BREATH_S)
-            yield told
-
-    def minutes(self, points: Collection[str], from_ms: int, to_ms: int) -> Iterator[Minute]:
-        """Oldest first. Raises JournalUnreadable."""
-        for number, minute in enumerate(self._past.minutes(points, from_ms, to_ms)):
-            if number % (10 * BREATH_EVERY) == 0:
-                self._never.wait(BREATH_S)
-            yield minute
+        kinds = {
+            kind: {"number": each.number, "to_ms": each.to_ms, "ends": [list(end) for end in each.ends], "replaces": list(each.replaces)}
+            for kind, each in self._known.items()
+        }
+        return Latch(KEY, {"kinds": kinds, "drill_row": self._drill_row, **self._times.row()})
 
 
 def schedule_of(timezone: str, daily_at: str, weekday: int, monthday: int) -> Schedule:
@@ -360,24 +351,26 @@ def schedule_of(timezone: str, daily_at: str, weekday: int, monthday: int) -> Sc
     return Schedule(ZoneInfo(timezone), int(hour) * 60 + int(minute), weekday, monthday)
 
 
-def _read(row: Any) -> tuple[dict[str, Issued], list[int]]:
+def _known(row: Any) -> dict[str, Issued]:
     """From the journal; what is damaged is begun anew, above the numbers that lie on the disk."""
     known: dict[str, Issued] = {}
     for kind in KINDS:
         with suppress(*DAMAGED):
             found = row["kinds"][kind]
             known[kind] = Issued(int(found["number"]), int(found["to_ms"]))
-    boots: list[int] = []
-    with suppress(*DAMAGED):
-        boots = [int(at_ms) for at_ms in row["boots"]]
-    return known, boots
+            ends = tuple((int(number), int(end_ms)) for number, end_ms in found.get("ends", ()))
+            known[kind] = replace(known[kind], ends=ends, replaces=tuple(int(number) for number in found.get("replaces", ())))
+    return known
 
 
-def _offs(row: Any) -> list[tuple[int, int]]:
-    """From the journal: when the gateway did not run."""
-    with suppress(*DAMAGED):
-        return [(int(begin), int(end)) for begin, end in row["offs"]]
-    return []
+def _replacing(found: dict[str, Any], numbers: tuple[int, ...]) -> dict[str, Any]:
+    """A report with the numbers that it takes the place of, where there are any."""
+    if not numbers:
+        return found
+    named, summary = ", ".join(str(number) for number in numbers), found["summary"]
+    zh = f"{summary['zh']}本报告取代第 {named.replace(', ', '、')} 号（当时本机时钟有误，其起止时间不实）。"
+    en = f"{summary['en']} Replaces no. {named}: the clock was wrong then, and so was the period told."
+    return {**found, "replaces": list(numbers), "summary": {"zh": zh, "en": en}}
 
 
 def _drill_row(row: Any) -> int | None:

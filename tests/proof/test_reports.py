@@ -117,7 +117,7 @@ def test_the_daily_report_comes_every_day_and_once(tmp_path: Path) -> None:
             assert hashlib.sha256(kept["report/daily"]).hexdigest() == told[2]["sha256"]
             assert message_problems("report/daily", kept["report/daily"]) == []
         assert {line["kind"] for line in here.centre_lines()}.isdisjoint({"no-report", "bad"})
-        assert here.metric("campus_reports_issued_total")['{kind="daily"}'] == 1.0
+        assert here.metric("gw_reports_issued_total")['{kind="daily"}'] == 1.0
 
 
 def test_another_broker_gets_the_newest_reports(tmp_path: Path) -> None:

@@ -40,9 +40,16 @@ def ms(text: str) -> int:
     return round(datetime.fromisoformat(text).replace(tzinfo=ZONE).timestamp() * 1000)
 
 
+def local(at: str) -> str:
+    return f"{datetime.fromisoformat(at).astimezone(ZONE):%Y-%m-%dT%H:%M}"
+
+
 @dataclass
 class Office:
-    """Reports of one school with a real journal. commits: False while the journal refuses: what is submitted waits."""
+    """Reports of one school with a real journal. commits: False while the journal refuses: what is submitted waits.
+
+    now_s: monotonic. at_ms: wall time; who assigns it sets the clock, and no time passes.
+    """
 
     folder: Path
     store: Store
@@ -51,6 +58,10 @@ class Office:
     commits: bool = True
     published: list[tuple[str, bytes]] = field(default_factory=list)
     waiting: list[Batch] = field(default_factory=list)
+    now_s: float = 100.0
+    powered: bool = False  # it has looked since its start
+    clock_was: str = ""
+    off: list[tuple[int, int]] = field(default_factory=list)
     reports: Reports = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,9 +71,10 @@ class Office:
         """A start of the daemon."""
         ids = EventIds()
         row = next((latch.state for latch in self.store.latches() if latch.key == KEY), None)
+        self.powered = False
         hands = Hands(
-            now=lambda: Now(0.0, self.at_ms, self.clock),
-            gather=lambda boots, from_ms, to_ms: (Facts(SITE, gateway={"boots": boots, "clock": self.clock}), lambda past, facts: facts),
+            now=lambda: Now(self.now_s, self.at_ms, self.clock),
+            gather=lambda boots, from_ms, to_ms: (Facts(SITE, gateway={"boots": boots, "clock": self.clock}), self.further),
             submit=self.submit,
             publish=lambda kind, body: self.published.append((kind, body)),
             event_id=ids,
@@ -85,8 +97,13 @@ class Office:
         self.waiting = []
 
     async def look(self, when: str) -> None:
-        """Local time is `when`, and the daemon looks."""
-        self.at_ms = ms(when)
+        """Local time is `when`, and the daemon looks.
+
+        So much time passes; none where it was off (first look), or the clock was set (backwards, or its quality is another one now).
+        """
+        if self.powered and self.clock == self.clock_was:
+            self.now_s += max(0, ms(when) - self.at_ms) / 1000
+        self.at_ms, self.powered, self.clock_was = ms(when), True, self.clock
         await self.reports.look()
 
     def events(self) -> list[dict[str, Any]]:
@@ -99,6 +116,26 @@ class Office:
 
     def report(self, kind: str, number: int) -> dict[str, Any]:
         return report_files.read(self.folder, kind, number)
+
+    def further(self, past: Past, facts: Facts) -> Facts:
+        """In the thread; the four 100% are counted with what is handed in here."""
+        self.off = list(facts.off)
+        return facts
+
+    def spans(self, kind: str) -> list[tuple[str, str]]:
+        """From when to when each report of a kind is, local."""
+        told = [self.report(kind, number) for each, number in self.numbers() if each == kind]
+        return [(local(report["from"]), local(report["to"])) for report in told]
+
+    def figures(self, number: int, section: str = "gateway") -> dict[str, Any]:
+        """Of a daily report."""
+        return {each["figure"]: each["value"] for each in self.report("daily", number)["sections"][section]["figures"]}
+
+    def alarm(self) -> None:
+        """An alarm is sealed now."""
+        about = {"point": "p", "alarm": "alarm", "status": "Actual", "place": "gate", "alarm_class": "panic", "role": "panic_button"}
+        made = draft(EventClass.ALARM, **about)
+        self.submit(Batch([replace(made, type="campus.alarm.activated", at_ms=self.at_ms)]))
 
     def ended_drill(self, when: str) -> str:
         """A drill ends; the id of its event."""
@@ -189,7 +226,8 @@ async def test_a_clock_that_was_wrong_does_not_silence_reports_for_years(tmp_pat
         count = len(here.events())
         await here.look("2026-11-22T18:00:00")
         await here.look("2026-11-23T17:31:00")
-        assert here.numbers()[count:] == [("daily", 2)]
+        assert here.numbers()[count:] == [("daily", 2), ("daily", 3)]
+        assert here.spans("daily")[1:] == [("2026-11-22T12:00", "2026-11-22T17:30"), ("2026-11-22T17:30", "2026-11-23T17:30")]
 
 
 async def test_after_a_crash_between_file_and_event_the_same_report_is_finished(tmp_path: Path) -> None:
@@ -326,6 +364,178 @@ async def test_what_was_not_watched_is_told(tmp_path: Path) -> None:
         await here.look("2026-11-24T17:31:00")
         await here.look("2026-11-25T17:31:00")
         assert here.report("daily", 5)["nothing_happened"] is True
+
+
+async def test_time_off_is_told_when_the_clock_was_behind_at_the_start(tmp_path: Path) -> None:
+    """A board without clock chip boots with the time that it saved last; three days later than it seems."""
+    with office(tmp_path, "2026-11-22T08:00:00") as here:
+        for when in ("2026-11-22T08:00:00", "2026-11-22T17:31:00", "2026-11-22T18:00:00"):
+            await here.look(when)
+        here.clock = "holdover"
+        here.begin()
+        await here.look("2026-11-22T18:01:00")
+        here.clock = "synchronised"
+        await here.look("2026-11-25T09:00:00")
+        assert (here.spans("daily")[1], here.report("daily", 2)["nothing_happened"]) == (("2026-11-22T17:30", "2026-11-24T17:30"), False)
+        assert here.off == [(ms("2026-11-22T18:11:00"), ms("2026-11-25T09:00:00"))], "the four 100% are told the same"
+        await here.look("2026-11-25T17:31:00")
+        assert [here.figures(number)["off"] for number in (2, 3)] == [(47 * 60 + 19) * 60, 15.5 * 3600]
+        assert here.report("daily", 3)["nothing_happened"] is False
+        assert here.figures(3)["starts"] == 1, "the start itself is dated right, too"
+        await here.look("2026-11-26T17:31:00")
+        assert here.report("daily", 4)["nothing_happened"] is True
+
+
+@pytest.mark.parametrize("clock", ["holdover", "synchronised"])
+async def test_no_time_is_told_twice_when_the_clock_was_long_behind(tmp_path: Path, clock: str) -> None:
+    with office(tmp_path, "2026-11-22T08:00:00") as here:
+        for when in ("2026-11-22T08:00:00", "2026-11-22T17:31:00", "2026-11-22T18:00:00"):
+            await here.look(when)
+        here.clock = "holdover"
+        here.begin()
+        await here.look("2026-01-02T00:00:00")
+        assert here.numbers() == [("daily", 1)]
+        here.clock = clock
+        here.at_ms = ms("2026-11-25T09:00:00")
+        await here.look("2026-11-25T09:00:00")
+        assert here.spans("daily")[1:] == [("2026-11-22T17:30", "2026-11-24T17:30")]
+        assert (here.report("daily", 2)["nothing_happened"], here.figures(2)["off"]) == (False, (47 * 60 + 19) * 60)
+
+
+async def test_a_run_with_a_wrong_clock_that_was_never_set_is_no_gap(tmp_path: Path) -> None:
+    """It ran for ten hours somewhere between its neighbours: so much less is told, and none of it at a time of its own."""
+    with office(tmp_path, "2026-11-22T08:00:00") as here:
+        for when in ("2026-11-22T08:00:00", "2026-11-22T17:31:00", "2026-11-22T18:00:00"):
+            await here.look(when)
+        here.clock = "holdover"
+        here.begin()
+        for when in ("2026-01-02T00:00:00", "2026-01-02T10:00:00"):
+            await here.look(when)
+        here.clock = "synchronised"
+        here.begin()
+        await here.look("2026-11-25T09:00:00")
+        assert here.off == [(ms("2026-11-23T04:22:00"), ms("2026-11-25T09:00:00"))]
+        assert here.spans("daily")[1:] == [("2026-11-22T17:30", "2026-11-24T17:30")]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_one_start_with_a_clock_that_is_ahead_spoils_one_report_of_each_kind(tmp_path: Path, restarts: bool) -> None:
+    with office(tmp_path, "2026-11-22T08:00:00") as here:
+        for when in ("2026-11-22T08:00:00", "2026-11-22T17:31:00"):
+            await here.look(when)
+        here.begin()
+        await here.look("2030-01-01T00:00:00")
+        assert here.numbers()[1:] == [("daily", 2), ("weekly", 1), ("monthly", 1)]
+        await here.look("2030-01-01T01:00:00")
+        if restarts:
+            here.begin()
+        here.at_ms = ms("2026-11-23T09:00:00")
+        await here.look("2026-11-23T09:01:00")
+        for when in ("2026-11-23T17:31:00", "2026-11-24T17:31:00", "2026-11-27T17:31:00", "2026-12-01T17:31:00"):
+            await here.look(when)
+        days = ["2026-11-22T17:30", "2026-11-23T17:30", "2026-11-24T17:30", "2026-11-27T17:30", "2026-12-01T17:30"]
+        assert here.spans("daily")[2:] == list(pairwise(days))
+        assert here.spans("weekly")[1:] == [("2026-11-22T08:00", "2026-11-27T17:30")]
+        assert here.spans("monthly")[1:] == [("2026-11-22T08:00", "2026-12-01T17:30")]
+        begin = (
+            8 * 60 if not restarts else 9 * 60 + 1 - 71
+        ) * 60  # of 23 November; what ran before a restart, and its slack, ran somewhere
+        assert here.figures(3)["off"] == begin + (24 * 60 - (17 * 60 + 31 + 11)) * 60
+        assert here.figures(4)["off"] == 0
+        assert [here.report("daily", number)["nothing_happened"] for number in (3, 4)] == [False, True]
+        assert [here.report("daily", number).get("replaces") for number in (3, 4)] == [[2], None]
+        assert "本报告取代第 2 号" in here.report("daily", 3)["summary"]["zh"]
+        assert here.report("weekly", 2)["replaces"] == [1]
+        for kind, body in here.published:
+            assert message_problems(f"report/{kind}", body) == []
+
+
+@pytest.mark.parametrize("wrong", ["2030-01-01T00:00:00", "2026-01-02T00:00:00"])
+async def test_what_was_sealed_under_a_wrong_clock_is_in_the_report_of_its_day(tmp_path: Path, wrong: str) -> None:
+    with office(tmp_path, "2026-11-22T08:00:00") as here:
+        for when in ("2026-11-22T08:00:00", "2026-11-22T17:31:00"):
+            await here.look(when)
+        here.clock = "holdover"
+        here.begin()
+        await here.look(wrong)
+        here.alarm()
+        here.at_ms, here.clock = ms("2026-11-23T09:00:00"), "synchronised"
+        await here.look("2026-11-23T09:00:00")
+        here.alarm()
+        await here.look("2026-11-23T17:31:00")
+        await here.look("2026-11-24T17:31:00")
+        assert here.spans("daily")[1:3] == [("2026-11-22T17:30", "2026-11-23T17:30"), ("2026-11-23T17:30", "2026-11-24T17:30")]
+        assert [here.figures(number, "alarms")["real"] for number in (1, 2, 3)] == [0, 2, 0]
+        here.begin()
+        await here.look("2026-11-25T17:31:00")
+        assert here.figures(4, "alarms")["real"] == 0, "not where another run reads it, either"
+
+
+async def test_reports_issued_while_the_clock_was_some_days_behind_are_replaced(tmp_path: Path) -> None:
+    with office(tmp_path, "2026-11-22T08:00:00") as here:
+        for when in ("2026-11-22T08:00:00", "2026-11-22T17:31:00"):
+            await here.look(when)
+        here.clock = "holdover"
+        here.begin()
+        for when in ("2026-11-22T17:40:00", "2026-11-23T17:31:00"):
+            await here.look(when)
+        assert here.report("daily", 2)["nothing_happened"] is True, "as far as it knew"
+        here.clock = "synchronised"
+        await here.look("2026-11-30T08:00:00")
+        assert here.spans("daily")[2:] == [("2026-11-22T17:30", "2026-11-29T17:30")]
+        report = here.report("daily", 3)
+        assert (report["replaces"], report["nothing_happened"]) == ([2], False)
+
+
+async def test_reports_that_begin_under_a_wrong_clock_begin_when_they_began(tmp_path: Path) -> None:
+    with office(tmp_path, "2026-01-02T00:00:00") as here:
+        here.clock = "holdover"
+        for when in ("2026-01-02T00:00:00", "2026-01-02T00:10:00"):
+            await here.look(when)
+        here.clock = "synchronised"
+        for when in ("2026-11-25T09:10:00", "2026-11-25T17:31:00"):
+            await here.look(when)
+        assert here.spans("daily") == [("2026-11-25T09:00", "2026-11-25T17:30")]
+        assert here.report("daily", 1)["nothing_happened"] is True
+
+
+async def test_a_clock_far_ahead_that_nobody_has_set_yet_waits(tmp_path: Path) -> None:
+    with office(tmp_path) as here:
+        await here.look("2026-11-22T12:00:00")
+        here.clock = "holdover"
+        here.begin()
+        await here.look("2030-01-01T00:00:00")
+        await here.look("2030-01-01T00:14:00")
+        assert here.numbers() == []
+        await here.look("2030-01-01T00:16:00")
+        assert here.numbers() == [("daily", 1), ("weekly", 1), ("monthly", 1)], "perhaps it was off for so long"
+
+
+async def test_a_machine_that_was_held_has_not_watched_meanwhile(tmp_path: Path) -> None:
+    with office(tmp_path, "2026-11-20T17:00:00") as here:
+        await here.look("2026-11-20T17:00:00")
+        await here.look("2026-11-20T17:31:00")
+        here.at_ms = ms("2026-11-22T17:00:00")
+        await here.look("2026-11-22T17:31:00")
+        assert here.spans("daily")[1:] == [("2026-11-20T17:30", "2026-11-22T17:30")]
+        assert (here.report("daily", 1).get("replaces"), here.report("daily", 2)["nothing_happened"]) == (None, False)
+        assert here.figures(2)["off"] == (47 * 60 + 28) * 60
+
+
+async def test_a_report_that_a_wrong_clock_had_begun_does_not_hold(tmp_path: Path) -> None:
+    with office(tmp_path, "2026-11-22T08:00:00") as here:
+        for when in ("2026-11-22T08:00:00", "2026-11-22T17:31:00"):
+            await here.look(when)
+        here.begin()
+        await here.look("2030-01-01T00:00:00")
+        here.commits = False
+        await here.look("2030-01-02T18:00:00")  # daily 3 lies on the disk; then the power fails
+        here.waiting, here.commits = [], True
+        here.begin()
+        await here.look("2026-11-23T17:31:00")
+        assert here.spans("daily")[2][0] == "2029-12-31T17:30", "announced under its number, which it has"
+        assert here.spans("daily")[3:] == [("2026-11-22T17:30", "2026-11-23T17:30")]
+        assert here.report("daily", 4)["replaces"] == [2, 3]
 
 
 async def test_a_clock_that_was_ahead_before_a_start_tells_of_no_time_off(tmp_path: Path) -> None:
