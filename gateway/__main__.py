@@ -6,12 +6,14 @@ import argparse
 import json
 import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway import (
     __version__,
     command_account,
     command_alarms,
+    command_apply,
+    command_backup,
     command_calendar,
     command_commission,
     command_devices,
@@ -19,17 +21,24 @@ from gateway import (
     command_duty,
     command_enroll,
     command_evidence,
+    command_fleet,
     command_hazard,
     command_inspection,
     command_journal,
+    command_log,
     command_models,
     command_modes,
     command_report,
     command_rules,
     command_snapshot,
     command_support,
+    command_upgrade,
     command_whistle,
 )
+from gateway.core.visible import visible
+
+if TYPE_CHECKING:
+    from gateway.config.settings import Settings
 
 SITE = "/etc/campus-gateway/site.toml"
 
@@ -66,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _site(run)
     run.add_argument("--no-vision", action="store_true", help="do not start the vision process (systemd starts it as a unit of its own)")
     run.add_argument("--no-console", action="store_true", help="do not start the guard-room page (systemd starts it as a unit of its own)")
-    run.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    run.add_argument("--log-level", default="info", choices=["debug", "info", "notice", "warning", "error"])
     run.set_defaults(handler=_run)
 
     check = commands.add_parser(
@@ -147,11 +156,16 @@ def _parser() -> argparse.ArgumentParser:
     command_journal.add(commands, SITE)
     command_enroll.add(commands, _site)
     command_models.add(commands, SITE)
+    command_fleet.add(commands)
 
     command_account.add(commands, _site)
     command_doctor.add(commands, _site)
     command_commission.add(commands, _site)
     command_support.add(commands, _site)
+    command_upgrade.add(commands)
+    command_apply.add(commands, SITE)
+    command_backup.add(commands, _site)
+    command_log.add(commands, _site, _ask)
 
     console = commands.add_parser("console", help="run the guard-room page (usually started for you)")
     _site(console)
@@ -184,6 +198,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from gateway.runtime import memory
 
     memory.begin()
+    from gateway.runtime import logs
     from gateway.runtime.daemon import serve
     from gateway.runtime.keys import no_core_dump
 
@@ -193,22 +208,18 @@ def _run(arguments: argparse.Namespace) -> int:
     except ConfigRefused as refused:
         sys.stderr.write(f"{refused}\n")
         return 1
-    logging.basicConfig(
-        level=arguments.log_level.upper(),
-        stream=sys.stderr,
-        format="%(levelname)s %(name)s: %(message)s"
-        if "JOURNAL_STREAM" in os.environ
-        else "%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # it dumps frames in hex; our lines say what is wrong
+    finish_log = logs.set_up(arguments.log_level, thread=True)
     for warning in settings.warnings:
         logging.getLogger("gateway.config").warning("%s", warning)
     under_systemd = "INVOCATION_ID" in os.environ and "NOTIFY_SOCKET" in os.environ
-    return serve(
-        settings,
-        spawn_vision=not arguments.no_vision and not under_systemd,
-        spawn_console=not arguments.no_console and not under_systemd,
-    )
+    try:
+        return serve(
+            settings,
+            spawn_vision=not arguments.no_vision and not under_systemd,
+            spawn_console=not arguments.no_console and not under_systemd,
+        )
+    finally:
+        finish_log()
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -258,12 +269,12 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _door(config: str, state_dir: str | None) -> Path | None:
+def _settings(arguments: argparse.Namespace) -> Settings | None:
     from gateway.config.load import load_site
     from gateway.config.settings import ConfigRefused
 
     try:
-        return load_site(config, state_dir=state_dir).door_path
+        return load_site(arguments.config, state_dir=arguments.state_dir)
     except ConfigRefused as refused:
         sys.stderr.write(f"{refused}\n")
         return None
@@ -275,11 +286,11 @@ def _ask(arguments: argparse.Namespace, request: dict[str, object], timeout_s: f
     from gateway.core.errors import DoorRefused
     from gateway.runtime.door import ask
 
-    door = _door(arguments.config, arguments.state_dir)
-    if door is None:
+    settings = _settings(arguments)
+    if settings is None:
         return None
     try:
-        return asyncio.run(ask(door, request, timeout_s))
+        return asyncio.run(ask(settings.door_path, request, timeout_s))
     except DoorRefused as refused:
         sys.stderr.write(f"campus-gateway: {refused}\n")
         return None
@@ -289,8 +300,8 @@ def _status(arguments: argparse.Namespace) -> int:
     if arguments.watch:
         from gateway.runtime.status_watch import run
 
-        door = _door(arguments.config, arguments.state_dir)
-        return 1 if door is None else run(door, arguments.watch)
+        settings = _settings(arguments)
+        return 1 if settings is None else run(settings.door_path, settings.site.site.timezone, arguments.watch)
     answer = _ask(arguments, {"op": "status"})
     if answer is None:
         return 1
@@ -315,9 +326,9 @@ def _command(arguments: argparse.Namespace) -> int:
     if answer is None:
         return 1
     if not answer.get("ok"):
-        sys.stderr.write(f"campus-gateway: refused: {answer.get('error')}\n")
+        sys.stderr.write(f"campus-gateway: refused: {visible(str(answer.get('error')))}\n")
         return 1
-    print(answer.get("text"))
+    print(visible(str(answer.get("text"))))
     return 0
 
 

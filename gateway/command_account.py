@@ -21,7 +21,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], site: Cal
     )
     made.add_argument("name", metavar="NAME")
     made.add_argument("--role", required=True, choices=["guard", "duty_leader", "technician", "viewer"], help="值守、带班、技术、只看")
-    changed = deeds.add_parser("password", help="another password for a person; who is signed in stays so")
+    changed = deeds.add_parser("password", help="another password for a person; whoever is signed in with the old one is out")
     changed.add_argument("name", metavar="NAME")
     gone = deeds.add_parser("remove", help="a person is out at once")
     gone.add_argument("name", metavar="NAME")
@@ -53,7 +53,7 @@ def _account(arguments: argparse.Namespace) -> int:
             print(f"{arguments.name} may sign in as {arguments.role.replace('_', ' ')}")
         elif arguments.deed == "password":
             accounts.set_password(arguments.name, _password(from_stdin=arguments.password_stdin))
-            print(f"{arguments.name} has another password")
+            print(f"{arguments.name} has another password; who was signed in with the old one is out")
         else:
             accounts.remove(arguments.name)
             print(f"{arguments.name} is out")

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], site: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -16,7 +17,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], site: Cal
         help="what is wrong with this gateway, and what to do (诊断)",
         description="Look at daemon, lines, points, paths, journal, clock, disk, power, keys, certificates, model, walk tests and\n"
         "hazards, and say what is wrong and what to do, the worst first. Works with the daemon down. Run it as the daemon's user\n"
-        "or with sudo. Exit status 0 when nothing is wrong, 1 when something is, 2 when the site file cannot be used.",
+        "or with sudo. Exit status 0 when nothing is wrong, 1 when something is, 2 when the site file cannot be used (then it\n"
+        "looks at the computer only).",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     site(doctor)
@@ -30,19 +32,21 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     from gateway.config.load import load_site
     from gateway.config.settings import ConfigRefused
-    from gateway.runtime.doctor import examine, lines
+    from gateway.runtime.doctor import examine, examine_without_site, lines
 
     try:
         settings = load_site(arguments.config, state_dir=arguments.state_dir)
+        found = asyncio.run(examine(settings))
+        status = 0 if found.ok else 1
     except ConfigRefused as refused:
         sys.stderr.write(f"{refused}\n")
-        return 2
-    found = asyncio.run(examine(settings))
+        found = asyncio.run(examine_without_site(Path(arguments.config), refused, arguments.state_dir))
+        status = 2
     if arguments.json:
         print(json.dumps(found.as_json(), ensure_ascii=False))
     else:
         print("\n".join(lines(found, chinese=speaks_chinese(arguments.lang))))
-    return 0 if found.ok else 1
+    return status
 
 
 def speaks_chinese(chosen: str | None) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.core.visible import visible
+
 if TYPE_CHECKING:
     from gateway.config.settings import Settings
     from gateway.report.hazard_ledger import Entry
@@ -132,7 +134,7 @@ def _list(arguments: argparse.Namespace, ask: Ask) -> int:
     if arguments.json:
         print(json.dumps(rows, ensure_ascii=False))
     else:
-        print("\n".join(lines(rows)) or "no hazard is open; faults open one by themselves where the site file has [hazards]")
+        print(visible("\n".join(lines(rows))) or "no hazard is open; faults open one by themselves where the site file has [hazards]")
     return 0
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from gateway.core.visible import visible
+
 EPILOG = """examples:
   campus-gateway inspection list                                       what is due, by when, and who did it last
   campus-gateway inspection done daily-fire-exits --by 周建国           looked at, everything is right
@@ -88,7 +90,7 @@ def _list(arguments: argparse.Namespace, ask: Ask) -> int:
     if arguments.json:
         print(json.dumps(rows, ensure_ascii=False))
     else:
-        print("\n".join(map(_line, rows)) or "the site file has no [[inspections]]: see docs/rules.md")
+        print(visible("\n".join(map(_line, rows))) or "the site file has no [[inspections]]: see docs/rules.md")
     return 0
 
 

@@ -152,7 +152,8 @@ def _list(arguments: argparse.Namespace) -> int:
         rows = known(_installed(arguments))
     except (ConfigRefused, ModelRefused) as refused:
         return _fail(refused)
-    from models.runner import RUN_AND_TESTED, offered
+    from models.providers import RUN_AND_TESTED
+    from models.runner import offered
 
     here = offered()
     if arguments.json:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from gateway.command_alarms import seconds
 
@@ -115,34 +116,41 @@ def _show(arguments: argparse.Namespace, ask: Ask, operation: str, lines: Callab
     return 0
 
 
+def _zone(arguments: argparse.Namespace) -> tzinfo:
+    """Of the school: this computer's own may be another."""
+    from gateway.config.load import load_site
+
+    return ZoneInfo(load_site(arguments.config, state_dir=arguments.state_dir).site.site.timezone)
+
+
 def _tests(arguments: argparse.Namespace, group: argparse.ArgumentParser, ask: Ask) -> int:
     if not arguments.due and not arguments.results:
         group.print_help()
         return 2
-    return _show(arguments, ask, "walk_tests", _due if arguments.due else _results)
+    return _show(arguments, ask, "walk_tests", lambda rows: (_due if arguments.due else _results)(rows, _zone(arguments)))
 
 
-def _due(rows: list[dict[str, Any]]) -> list[str]:
+def _due(rows: list[dict[str, Any]], zone: tzinfo) -> list[str]:
     out = []
     for row in rows:
         never = not row["passed_ms"]
         if row.get("due") in ("overdue", "soon") or ("due" in row and never):
             late = f"OVERDUE for {-row['in_days']} days" if row["due"] == "overdue" else f"due in {row['in_days']} days"
             late += (", last test failed" if row["result"] else ", not yet tested") if never else ""
-            out.append(f"{_day(row['due_ms'])}  {row['point']}  {late}  {row['zh']}  {row['en']}")
+            out.append(f"{_day(row['due_ms'], zone)}  {row['point']}  {late}  {row['zh']}  {row['en']}")
     return out or ["no walk test is due within 14 days; every point has passed its last one or needs none"]
 
 
-def _results(rows: list[dict[str, Any]]) -> list[str]:
+def _results(rows: list[dict[str, Any]], zone: tzinfo) -> list[str]:
     tested = [row for row in rows if row["result"]]
-    return [f"{_day(row['at_ms'])}  {row['point']}  {row['result']}, by {row['by']}  {row['zh']}  {row['en']}" for row in tested] or [
+    return [f"{_day(row['at_ms'], zone)}  {row['point']}  {row['result']}, by {row['by']}  {row['zh']}  {row['en']}" for row in tested] or [
         "no point was tested yet"
     ]
 
 
-def _day(at_ms: int) -> str:
-    """The day here, where the school is."""
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone():%Y-%m-%d}" if at_ms else "date unknown"
+def _day(at_ms: int, zone: tzinfo) -> str:
+    """The day on the school's own wall."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, zone):%Y-%m-%d}" if at_ms else "date unknown"
 
 
 def _reports(rows: list[dict[str, Any]], is_all: bool) -> list[str]:

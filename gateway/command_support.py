@@ -20,7 +20,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], site: Cal
         help="one archive for support, without secrets (技术支持包)",
         description="Pack what support needs to know: the site file, status, metrics, doctor's findings, versions, the log, statistics\n"
         "and the last 200 events of the journal, profiles, mounts. Passwords, keys, cards, pictures and accounts never go in; names\n"
-        "of persons become P1, P2 unless --with-names. Says what is inside and what is not. Look at it before you send it.",
+        "of persons become P1, P2 unless --with-names; one in somebody's free words stays. Says what is inside and what is not.\n"
+        "Look at it before you send it.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     bundle.add_argument("out", metavar="OUT.tar.gz", type=Path)

@@ -19,6 +19,7 @@ from gateway.config.profile_modbus_checks import modbus_errors
 from gateway.config.profiles import PROFILES, Profile
 from gateway.config.resolve import Resolved, resolve
 from gateway.config.resolve_calendar import resolve_calendar
+from gateway.config.resolve_console import console_doubts
 from gateway.config.resolve_duties import with_duty_cards
 from gateway.config.resolve_plan import plan_problems
 from gateway.config.settings import DOOR_NAME, ConfigRefused, Problem, Settings, beside, problem_at
@@ -48,7 +49,7 @@ def load_site(path: str | FilePath, *, state_dir: str | None = None) -> Settings
     calendar = resolve_calendar(file, site, further)
     problems += calendar_problems + calendar.problems
     problems += plan_problems(file, site)
-    resolved.warnings += calendar.warnings
+    resolved.warnings += [*calendar.warnings, *console_doubts(file, site)]
     if calendar.point is not None:
         resolved.points[calendar.point.id] = calendar.point
     lines = key_lines(text) if resolved.errors or resolved.warnings or problems else {}

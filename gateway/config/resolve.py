@@ -15,6 +15,7 @@ from gateway.config.problems import unknown
 from gateway.config.profile import Offered
 from gateway.config.profiles import Profile, signals_of
 from gateway.config.resolve_alarms import baseline, resolve_alarms, role_alarms, wire_alarms
+from gateway.config.resolve_console import is_loopback, resolve_console
 from gateway.config.resolve_doors import reader_points, resolve_doors
 from gateway.config.resolve_outputs import resolve_outputs
 from gateway.config.resolve_plan import resolve_plan
@@ -165,7 +166,7 @@ def _check_general(site: Site, out: Resolved) -> None:
         scheme, host, port = _parts(path.url)
         if not host:
             out.errors.append((("uplink", "paths", i, "url"), "names no host; expected mqtts://HOST:PORT"))
-        elif scheme == "mqtt" and not _is_loopback(host):
+        elif scheme == "mqtt" and not is_loopback(host):
             out.errors.append((("uplink", "paths", i, "url"), "plaintext MQTT is allowed on loopback only; use mqtts:// with ca_file"))
         if scheme == "mqtts" and not path.ca_file:
             out.errors.append((("uplink", "paths", i), "mqtts:// needs ca_file, the authority that signed the broker's certificate"))
@@ -184,7 +185,7 @@ def _check_general(site: Site, out: Resolved) -> None:
                     (("uplink", "recipients", i, "keys", j, "kid"), f'"{key.kid}" belongs to uplink.recipients[{kids[key.kid]}] already')
                 )
             kids.setdefault(key.kid, i)
-    _console(site, out)
+    resolve_console(site, out)
     for i, camera in enumerate(site.cameras):
         if "@" in camera.url.split("://", 1)[1].split("/")[0]:
             out.errors.append((("cameras", i, "url"), "holds a password; put user:password into credentials_file"))
@@ -215,26 +216,6 @@ def _parts(url: str) -> tuple[str, str, str | None]:
         host, _, port = place.rpartition(":")
         return scheme, host.strip("[]"), port
     return scheme, place.strip("[]"), None
-
-
-def _console(site: Site, out: Resolved) -> None:
-    """The guard-room page leaves this machine only over TLS."""
-    console = site.console
-    if console is None:
-        return
-    if bool(console.cert_file) is not bool(console.key_file):
-        key = "key_file" if console.cert_file else "cert_file"
-        out.errors.append((("console", key), "is missing: a certificate and its key belong together"))
-    elif not console.cert_file and not _is_loopback(console.host):
-        out.errors.append((("console", "host"), "the page without TLS is for loopback only; give cert_file and key_file"))
-
-
-def _is_loopback(host: str) -> bool:
-    """A name other than localhost is not: whoever answers for it could be anywhere."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_wires(site: Site, profiles: dict[str, Profile], known_profiles: frozenset[str], out: Resolved) -> None:
@@ -432,7 +413,7 @@ def _point(settings: PointSettings, role: Role, kind: str, unit: str, alarms: tu
 def _publish_all(device: Device, profile: Profile, site: Site, out: Resolved) -> None:
     """Every signal that no point of the file uses becomes a plain point, named device-signal."""
     used = {wire.signal for wire in out.wire.get(device.id, [])}
-    place = device.place or next(iter(site.places))
+    place = place_of(device, site)
     for name, signal in signals_of(profile):
         if name in used or signal.kind in ("output", "card"):
             continue
@@ -448,11 +429,27 @@ def _publish_all(device: Device, profile: Profile, site: Site, out: Resolved) ->
         out.wire.setdefault(device.id, []).append(WirePoint(point_id, name, WireClass.MEASUREMENT, period))
 
 
+def place_of(device: Device, site: Site) -> str:
+    """Where a device stands: as it says, or where most of what it reads and switches is, or its neighbours on the bus; '' for unknown."""
+    if device.place is not None:
+        return device.place
+    return _most_at({device.id}, site) or _most_at({other.id for other in site.devices if other.bus == device.bus}, site)
+
+
+def _most_at(devices: set[str], site: Site) -> str:
+    """The place of most points, outputs, readers and places of these devices; of as many, the first."""
+    found = [point.place for point in site.points if point.device in devices]
+    found += [output.place for output in site.outputs if output.device in devices]
+    found += [door.place for door in site.doors if door.reader in devices]
+    found += [device.place for device in site.devices if device.id in devices and device.place is not None]
+    return max(dict.fromkeys(found), key=found.count, default="")
+
+
 def _system_points(site: Site) -> Iterator[Point]:
     """The gateway's own points: each device's and camera's link, each path, each recipient, and its inner parts."""
     first_place = next(iter(site.places))
     for device in site.devices:
-        yield system_point(device.id, "device_link", device.place or first_place, device.name or device.id)
+        yield system_point(device.id, "device_link", place_of(device, site), device.name or device.id)
     for camera in site.cameras:
         yield system_point(camera.id, "camera_link", camera.place, camera.id)
     for path in site.uplink.paths:
@@ -468,12 +465,15 @@ def _system_points(site: Site) -> Iterator[Point]:
         ("buses", "field_bus"),
         ("clock", "clock"),
         ("task", "task"),
+        ("unit", "unit"),
         ("flood", "alarm_flood"),
     ):
         yield system_point(f"{SYSTEM_PREFIX}{name}", role, first_place, "")
     if any(path.url.startswith("mqtts:") for path in site.uplink.paths):
         yield system_point(CERTIFICATE_POINT, "certificate", first_place, "")
         yield system_point(CERTIFICATE_URGENT_POINT, "certificate_urgent", first_place, "")
+    if site.console is not None:
+        yield system_point(f"{SYSTEM_PREFIX}page", "page", first_place, "")
 
 
 def system_point(point_id: str, role_name: str, place: str, name: str) -> Point:

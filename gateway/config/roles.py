@@ -346,6 +346,8 @@ SYSTEM_ROLES: dict[str, Role] = {
         _fault("calendar", "校历", "calendar", "校历即将用完", "Calendar runs out"),
         _fault("alarm_flood", "报警数量", "number of alarms", "十分钟内报警过多", "More than ten alarms in ten minutes"),
         _fault("task", "内部任务", "internal task", "内部任务停止", "Internal task parked"),
+        _fault("unit", "系统服务", "system service", "系统服务失败", "A system service has failed"),
+        _fault("page", "值守页面", "guard-room page", "值守页面打不开", "Guard-room page cannot be opened"),
         _fault("output", "输出", "output", "输出未执行", "Output did not obey", SIGNAL_FAULT_DELAY_S, condition=NotGood()),
     )
 }

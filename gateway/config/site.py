@@ -146,7 +146,7 @@ class Device(Strict):
     profile: Id
     unit: int | None = Field(None, ge=0, le=255, description="unit id; the profile's factory value if left out")
     name: str = ""
-    place: Id | None = None
+    place: Id | None = Field(None, description="if left out: where most of its points are, or else most of the devices on its bus")
     timeout_ms: int | None = Field(None, ge=10, le=10_000)
     delay_ms: int | None = Field(None, ge=0, le=10_000, description="longest time until its reply begins; the profile's if left out")
     address_offset: int = Field(0, ge=-65535, le=65535, description="added to every address of the profile (a base set on the device)")
@@ -417,6 +417,10 @@ class Vision(Strict):
     """The vision process."""
 
     model: Id = "nanodet-g-person-int8"
+    provider: Literal["auto", "cpu", "xnnpack", "cuda", "tensorrt"] = Field(
+        "auto",
+        description="what runs the model; auto: the fastest that is here and passes the model's self-test; one that fails gives the CPU",
+    )
     threads: int = Field(1, ge=1, le=16)
     input_width_px: int = Field(416, ge=128, le=1280, multiple_of=32)
     evidence_hours: float = Field(72.0, gt=0, le=720, description="how long a picture or clip is kept here")

@@ -50,9 +50,14 @@ class Accounts:
         account = self._accounts().get(name)
         return "" if account is None else account.role
 
+    def proof_of(self, name: str) -> str:
+        """What is another one once this person has another password; '' for nobody."""
+        account = self._accounts().get(name)
+        return "" if account is None else account.hash
+
     def add(self, name: str, role: str, password: str) -> None:
         """A new account. Raises AccountRefused."""
-        plain = unicodedata.normalize("NFC", name).strip()
+        plain = plain_name(name)
         if not plain or len(plain) > NAME_MOST or any(unicodedata.category(letter)[0] == "C" for letter in plain):
             raise AccountRefused(f"a name has 1 to {NAME_MOST} characters that can be seen")
         if role not in ROLES:
@@ -64,16 +69,16 @@ class Accounts:
     def set_password(self, name: str, password: str) -> None:
         """Another password. Raises AccountRefused."""
         account = self._known_one(name)
-        self._write({**self._accounts(), name: Account(name, account.role, _hash(password))})
+        self._write({**self._accounts(), account.name: Account(account.name, account.role, _hash(password))})
 
     def remove(self, name: str) -> None:
         """The person cannot sign in any more. Raises AccountRefused."""
-        self._known_one(name)
-        self._write({other: account for other, account in self._accounts().items() if other != name})
+        gone = self._known_one(name).name
+        self._write({other: account for other, account in self._accounts().items() if other != gone})
 
     def check(self, name: str, password: str) -> str:
         """The role of the person whose password this is, '' otherwise. An unknown name takes as long as a wrong password."""
-        account = self._accounts().get(unicodedata.normalize("NFC", name).strip())
+        account = self._accounts().get(plain_name(name))
         try:
             _HASHER.verify(_NOBODY if account is None else account.hash, password[:MOST_LENGTH])
         except (VerificationError, InvalidHashError):
@@ -81,7 +86,7 @@ class Accounts:
         return "" if account is None else account.role
 
     def _known_one(self, name: str) -> Account:
-        account = self._accounts().get(name)
+        account = self._accounts().get(plain_name(name))
         if account is None:
             known = ", ".join(sorted(self._accounts())) or "nobody"
             raise AccountRefused(f"{name} has no account; known: {known}")
@@ -112,6 +117,9 @@ class Accounts:
         part = self.path.with_suffix(".part")
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                if os.geteuid() == 0:  # `sudo campus-gateway account`: the page's user reads it, whom the folder belongs to
+                    owner = self.path.parent.stat()
+                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
                 json.dump({"accounts": rows}, file, ensure_ascii=False, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
@@ -119,6 +127,11 @@ class Accounts:
         except OSError as error:
             raise AccountRefused(f"{self.path} cannot be written: {error.strerror}") from error
         self._read = None
+
+
+def plain_name(name: str) -> str:
+    """The name as it is kept, however a keyboard composes its letters (NFC), without spaces around it."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def _hash(password: str) -> str:

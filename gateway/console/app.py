@@ -23,13 +23,16 @@ from starlette.routing import Mount, Route, compile_path
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.console import refusals, view
-from gateway.console.accounts import AccountRefused, Accounts
+from gateway.console import refusals, replies, view
+from gateway.console.accounts import AccountRefused, Accounts, plain_name
 from gateway.console.book import DOWNLOADS, PAGES
 from gateway.console.pages import Archive, BadQuery, Busy, Download, NoArchive, NotThere, Page, Visit
+from gateway.console.passwords import Passwords, TooMany
 from gateway.console.sessions import ACT_S, Lock, Session, Sessions
+from gateway.console.streams import Stream, Streams
 from gateway.console.turns import InTurn
 from gateway.console.words import LANGUAGES, say
+from gateway.core.errors import DoorUnanswered
 
 COOKIE, LANGUAGE_COOKIE, CSRF_HEADER = "campus_session", "campus_language", "x-csrf"
 BODY_MOST_BYTES = 10_000
@@ -75,7 +78,7 @@ class Feed(Protocol):
         ...
 
     async def act(self, command: dict[str, Any]) -> tuple[bool, str]:
-        """Send one command to the daemon: whether it was carried out, and the words."""
+        """Send one command to the daemon: whether it was carried out, and the words. Raises DoorUnanswered where nobody knows."""
         ...
 
 
@@ -96,9 +99,9 @@ class Console:
         self._archive = archive or NoArchive()
         self._feed, self._accounts, self._zone, self._hosts, self._secure, self._now = feed, accounts, zone, hosts, secure, now
         self._sessions, self._lock = Sessions(), Lock()
-        self._checking = asyncio.Semaphore(1)  # passwords are dear to check: one at a time leaves the other core alone
+        self._passwords = Passwords()
         self._drawn = view.Drawn(zone)
-        self._pages = 0
+        self._streams = Streams(PAGES_MOST)
         self._lockings = 0
 
     def app(self) -> Starlette:
@@ -108,6 +111,7 @@ class Console:
             *(Route(download.path, self._download_of(download)) for download in DOWNLOADS),
             Route("/sign-in", self._sign_in_page),
             Route("/sign-in", self._sign_in, methods=["POST"]),
+            Route("/standing", self._standing),
             Route("/again", self._again, methods=["POST"]),
             Route("/sign-out", self._sign_out, methods=["POST"]),
             Route("/act", self._act, methods=["POST"]),
@@ -180,8 +184,16 @@ class Console:
 
     async def _sign_in_page(self, request: Request) -> Response:
         language = _language(request)
-        html = view.render("sign-in.html", language, empty=not self._accounts.all())
+        html = view.render("sign-in.html", language, empty=not self._accounts.all(), standing=self._what_stands())
         return HTMLResponse(html, headers={"cache-control": "no-store"})
+
+    async def _standing(self, request: Request) -> Response:
+        return JSONResponse(self._what_stands(), headers={"cache-control": "no-store"})
+
+    def _what_stands(self) -> dict[str, Any]:
+        """What the form for signing in says and sounds: how many alarms nobody has taken, and nothing else of them."""
+        picture = self._feed.picture
+        return {"untaken": 0 if picture is None else view.untaken(picture), "away": self._feed.away}
 
     async def _language_page(self, request: Request) -> Response:
         to = request.query_params.get("to", "")
@@ -198,12 +210,12 @@ class Console:
 
     async def _sign_in(self, request: Request) -> Response:
         body = await _body(request)
-        name, password = _text(body, "name", 40), _text(body, "password", 200)
-        if not await self._checked(request, name, password):
+        name, password = plain_name(_text(body, "name", 80)), _text(body, "password", 200)
+        proof = self._accounts.proof_of(name)  # before the check: another password that comes meanwhile ends this session
+        if not await self._checked(request, name, password, self._session(request)):
             return _error(403, say("wrong", _language(request)))
-        name = name.strip()
         await self._note("sign_in", name, self._accounts.role_of(name), request)
-        cookie, _ = self._sessions.begin(name, self._now())
+        cookie, _ = self._sessions.begin(name, self._now(), proof)
         answer = JSONResponse({"ok": True})
         answer.set_cookie(COOKIE, cookie, samesite="strict", secure=self._secure, httponly=True)
         return answer
@@ -211,7 +223,7 @@ class Console:
     async def _again(self, request: Request) -> Response:
         session = self._changing(request)
         body = await _body(request)
-        if not await self._checked(request, session.name, _text(body, "password", 200)):
+        if not await self._checked(request, session.name, _text(body, "password", 200), session):
             return _error(403, say("wrong", _language(request)))
         session.act_until_s = self._now() + ACT_S
         return JSONResponse({"ok": True})
@@ -224,19 +236,29 @@ class Console:
         answer.delete_cookie(COOKIE)
         return answer
 
-    async def _checked(self, request: Request, name: str, password: str) -> bool:
-        """Whether this is the person; after five wrong passwords from one address nobody is, for five minutes."""
-        key = f"{name} {request.client.host if request.client else ''}"
-        if self._lock.closed_s(key, self._now()):
-            raise HTTPException(429, say("locked", _language(request)))
-        async with self._checking:
-            right = bool(await asyncio.to_thread(self._accounts.check, name, password))
+    async def _checked(self, request: Request, name: str, password: str, session: Session | None) -> bool:
+        """Whether this is the person; after five wrong passwords from one address nobody is, for five minutes. session: an open one."""
+        address = request.client.host if request.client else ""
+        key = f"{name} {address}"
+        self._may_try(key, request)
+        try:
+            async with self._passwords.turn(address, session.csrf if session is not None else ""):
+                self._may_try(key, request)  # others of this name may have been wrong meanwhile
+                if await request.is_disconnected():
+                    raise ClientDisconnect
+                right = bool(await asyncio.to_thread(self._accounts.check, name, password))
+        except TooMany:
+            raise HTTPException(503, "too many passwords are being checked: try again in a moment") from None
         if right:
             self._lock.right(key)
         elif self._lock.wrong(key, self._now()) and self._lockings < LOCKINGS_TOLD:
             self._lockings += 1  # who guesses names all night must not fill the journal
-            await self._note("locked_out", name.strip() or "-", "viewer", request)
+            await self._note("locked_out", name or "-", "viewer", request)
         return right
+
+    def _may_try(self, key: str, request: Request) -> None:
+        if self._lock.closed_s(key, self._now()):
+            raise HTTPException(429, say("locked", _language(request)))
 
     async def _note_looking(self, what: str, session: Session, request: Request) -> None:
         """Once an hour of a session: a picture a second must not fill the journal."""
@@ -248,14 +270,17 @@ class Console:
         """An audit event. A daemon that is away hears nothing of it: looking must be possible then."""
         address = request.client.host if request.client else ""
         command = {"op": "command", "who": "console", "command": kind, "target": target, "by": name, "role": role, "value": address}
-        done, text = await self._feed.act(command)
+        try:
+            done, text = await self._feed.act(command)
+        except DoorUnanswered as silent:
+            done, text = False, str(silent)
         if not done:
             log.warning("%s of %s is not on record: %s", kind, name, text)
 
     def _session(self, request: Request) -> Session | None:
         session = self._sessions.of(request.cookies.get(COOKIE, ""), self._now())
-        if session is not None and not self._accounts.role_of(session.name):
-            self._sessions.end_all(session.name)
+        if session is not None and session.proof != self._accounts.proof_of(session.name):  # removed, or another password
+            self._sessions.end_all(session.name, session.proof)
             return None
         return session
 
@@ -288,8 +313,15 @@ class Console:
         command: dict[str, Any] = {"op": "command", "who": "console", "command": kind, "target": target, "by": session.name, "role": role}
         further = {"value": _text(body, "value", TEXT_MOST), "second": _text(body, "second", 80), "points": _points(body)}
         command |= {"why": why, "for_s": for_s} | {name: value for name, value in further.items() if value}
-        done, text = await self._feed.act(command)
-        return JSONResponse({"text": text}) if done else _error(409, refusals.say(text, _language(request)))
+        language = _language(request)
+        try:
+            done, text = await self._feed.act(command)
+        except DoorUnanswered:
+            return JSONResponse({"error": say("unknown", language), "unknown": True}, 504)
+        if not done:
+            return _error(409, refusals.say(text, language))
+        points = self._feed.picture["points"] if self._feed.picture is not None else []
+        return JSONResponse({"text": replies.say(text, language, {each["point"]: each[language] for each in points})})
 
     # --- what happens --------------------------------------------------------------------------
 
@@ -297,38 +329,50 @@ class Console:
         session = self._session(request)
         if session is None:
             raise HTTPException(401, "sign in first")
-        if self._pages >= PAGES_MOST:
+        stream = self._streams.begin(session.name)
+        if stream is None:
             raise HTTPException(503, f"{PAGES_MOST} pages are open already")
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         asked = request.query_params.get("parts", ",".join(view.PARTS)).split(",")
         wanted = tuple(name for name in view.PARTS if name in asked)
-        return StreamingResponse(self._stream(request, _language(request), wanted), media_type="text/event-stream", headers=headers)
+        content = self._stream(request, _language(request), wanted, stream)
+        return _Streamed(content, lambda: self._streams.end(stream), headers)
 
-    async def _stream(self, request: Request, language: str, wanted: tuple[str, ...]) -> AsyncIterator[str]:
-        """Those of the wanted parts that differ from what this page has; a sign of life each ALIVE_S."""
+    async def _stream(self, request: Request, language: str, wanted: tuple[str, ...], stream: Stream) -> AsyncIterator[str]:
+        """Those of the wanted parts that differ from what this page has; a sign of life each ALIVE_S, until its place is another's."""
         shown: dict[str, str] = {}
         number = 0
-        self._pages += 1
+        yield "retry: 1000\n\n"
+        while not stream.over:
+            session = self._session(request)
+            if session is None:
+                yield "event: out\ndata: {}\n\n"
+                return
+            picture = self._feed.picture
+            parts = self._drawn.parts(picture, self._feed.away, language, self._accounts.role_of(session.name), wanted)
+            fresh = {name: html for name, html in parts.items() if shown.get(name) != html}
+            shown.update(fresh)
+            told = {"parts": fresh, "site": "" if picture is None else picture["site"][language], "sounds": _sounds(picture)}
+            yield f"event: parts\ndata: {json.dumps(told, ensure_ascii=False)}\n\n"
+            try:
+                async with asyncio.timeout(ALIVE_S):
+                    number = await self._feed.changed(number)
+            except TimeoutError:
+                pass
+
+
+class _Streamed(StreamingResponse):
+    """An event stream. ended: called once it is over, also where it never began because the browser has left."""
+
+    def __init__(self, content: AsyncIterator[str], ended: Callable[[], None], headers: Mapping[str, str]) -> None:
+        super().__init__(content, media_type="text/event-stream", headers=headers)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            yield "retry: 1000\n\n"
-            while True:
-                session = self._session(request)
-                if session is None:
-                    yield "event: out\ndata: {}\n\n"
-                    return
-                picture = self._feed.picture
-                parts = self._drawn.parts(picture, self._feed.away, language, self._accounts.role_of(session.name), wanted)
-                fresh = {name: html for name, html in parts.items() if shown.get(name) != html}
-                shown.update(fresh)
-                told = {"parts": fresh, "site": "" if picture is None else picture["site"][language], "sounds": _sounds(picture)}
-                yield f"event: parts\ndata: {json.dumps(told, ensure_ascii=False)}\n\n"
-                try:
-                    async with asyncio.timeout(ALIVE_S):
-                        number = await self._feed.changed(number)
-                except TimeoutError:
-                    pass
+            await super().__call__(scope, receive, send)
         finally:
-            self._pages -= 1
+            self._ended()
 
 
 class _Guard:

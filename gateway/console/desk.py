@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,11 +13,7 @@ ACTING = frozenset({"guard", "duty_leader", "technician"})
 LEADING = frozenset({"duty_leader", "technician"})
 
 
-def told_apart(points: Iterable[Mapping[str, Any]], language: str) -> dict[str, str]:
-    """Point -> its name, with its id behind it where another point has the same name."""
-    points = list(points)
-    times = Counter(point[language] for point in points)
-    return {each["point"]: each[language] + (f" ({each['point']})" if times[each[language]] > 1 else "") for each in points}
+told_apart = view.told_apart
 
 
 def about(visit: Visit) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.config.plan_file import PlanRefused, read_plan
@@ -12,6 +13,8 @@ from gateway.console.pages import Answer, Download, NotThere, Page, Visit
 MARKS = ("alarm", "rehearsed", "taken", "fault", "aside", "mode", "normal")
 WIDTH = 1000  # of the plan, in the units in which its marks are drawn
 LETTER = 15  # width of a Chinese letter of a label, in the same units; as in page.css
+MARK = 21  # half of the size of a mark
+DROPS = (36, -26, 54, -44, 72, -62)  # of a label's base line below or above its mark, the best first
 EDGE = 24  # no mark is nearer to the plan's edge
 SHOWN_S = 60  # a browser may keep the drawing so long
 
@@ -58,10 +61,60 @@ def _spot(at: list[float] | None, high: int) -> dict[str, Any]:
     return {"x": _within(at[0] * WIDTH, WIDTH), "y": _within(at[1] * high, high)}
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The name of a mark: dx and dy of the middle of its base line from the mark, in units of the plan."""
+
+    text: str
+    dx: int
+    dy: int
+
+
+def labels(rows: Iterable[Mapping[str, Any]], names: Mapping[str, str], high: int) -> dict[str, Label]:
+    """Point -> its label, within a plan of this height and beside the labels and marks that were placed before it.
+
+    rows: as of marks(), the gravest first, which thus has the best place. Where there is no room left, two lie over each other.
+    """
+    rows = [row for row in rows if row["x"] is not None]
+    marked = [(row["point"], (row["x"] - MARK, row["y"] - MARK, row["x"] + MARK, row["y"] + MARK)) for row in rows]
+    taken: list[tuple[float, float, float, float]] = []
+    found = {}
+    for row in rows:
+        text = names.get(row["point"], row["point"])
+        half, others = half_width(text), [box for point, box in marked if point != row["point"]]
+        spots = [Label(text, label_shift(row["x"], text), dy) for dy in DROPS if LETTER <= row["y"] + dy <= high - LETTER // 2]
+        spots += [
+            Label(text, side * round(half + MARK), LETTER // 3)
+            for side in (1, -1)
+            if half <= row["x"] + side * (half + MARK) <= WIDTH - half
+        ]
+        spots = spots or [Label(text, label_shift(row["x"], text), DROPS[0])]
+        label = min(spots, key=lambda spot: sum(_over(_box(row, spot, half), box) for box in (*taken, *others)))
+        taken.append(_box(row, label, half))
+        found[row["point"]] = label
+    return found
+
+
 def label_shift(x: int, text: str) -> int:
     """How far a label of LETTER units, centred under a mark, moves aside so that it stays within the plan."""
-    half = round(sum(LETTER if ord(letter) > 0x2E7F else LETTER * 0.6 for letter in text) / 2) + 4
+    half = half_width(text)
     return min(max(x, half), max(WIDTH - half, half)) - x
+
+
+def half_width(text: str) -> int:
+    """Half of the width of a label, with a little air."""
+    return round(sum(LETTER if ord(letter) > 0x2E7F else LETTER * 0.6 for letter in text) / 2) + 4
+
+
+def _box(row: Mapping[str, Any], label: Label, half: int) -> tuple[float, float, float, float]:
+    x, y = row["x"] + label.dx, row["y"] + label.dy
+    return x - half, y - LETTER, x + half, y + LETTER * 0.3
+
+
+def _over(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    """Area that two boxes (left, top, right, bottom) have in common."""
+    wide, high = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    return max(wide, 0.0) * max(high, 0.0)
 
 
 def _within(where: float, most: int) -> int:

@@ -7,6 +7,16 @@ from __future__ import annotations
 
 from gateway.console.phrases import Phrase, Phrases
 
+_PAGE = (
+    Phrase("the page's process says nothing", "页面进程没有消息"),
+    Phrase("{where} cannot be used: {said}", "{where} 不能使用：{said}"),
+    Phrase("{file} cannot be read: {said}", "{file} 读不出：{said}"),
+    Phrase("{cert} and {key} are no certificate and its key without password, in PEM", "{cert} 与 {key} 不是一对 PEM 证书与无密码的密钥"),
+    Phrase("Address already in use", "端口已被其他程序占用"),
+    Phrase("Cannot assign requested address", "本机没有这个地址"),
+    Phrase("Name or service not known", "没有这个名称"),
+    Phrase("Is a directory", "这是一个文件夹"),
+)
 _WIRE = (
     Phrase("port lost", "端口断开"),
     Phrase("no answer", "无应答"),
@@ -271,4 +281,4 @@ def _all(reasons: str, language: str) -> str:
     return ("、" if language == "zh" else ", ").join(say(each, language) for each in reasons.split(", "))
 
 
-_TABLE = Phrases((*_WIRE, *_VALUES, *_CAMERAS, *_RULES, *_GATEWAY, *OUTPUTS, *_LAST), {"said": say, "all": _all, "value": value})
+_TABLE = Phrases((*_PAGE, *_WIRE, *_VALUES, *_CAMERAS, *_RULES, *_GATEWAY, *OUTPUTS, *_LAST), {"said": say, "all": _all, "value": value})

@@ -18,15 +18,17 @@ TRACKED_MOST = 1000
 
 @dataclass(slots=True)
 class Session:
-    """One browser. csrf: what each request that changes something must carry. until_s: of looking; act_until_s: of acting.
+    """One browser.
 
-    noted_s: what was put on record of its looking, and when last. turns: of its questions to the archive.
+    csrf: what each request that changes something must carry. until_s: of looking; act_until_s: of acting. proof: of the password with
+    which it began. noted_s: what was put on record of its looking, and when last. turns: of its questions to the archive.
     """
 
     name: str
     csrf: str
     until_s: float
     act_until_s: float
+    proof: str = ""
     noted_s: dict[str, float] = field(default_factory=dict)
     turns: Turns = field(default_factory=Turns)
 
@@ -37,13 +39,13 @@ class Sessions:
 
     _open: dict[str, Session] = field(default_factory=dict)
 
-    def begin(self, name: str, now_s: float) -> tuple[str, Session]:
+    def begin(self, name: str, now_s: float, proof: str = "") -> tuple[str, Session]:
         """(cookie, session) of a person who has just shown the password."""
         self._open = {key: each for key, each in self._open.items() if each.until_s > now_s}
         while len(self._open) >= SESSIONS_MOST:
             del self._open[next(iter(self._open))]
         cookie = secrets.token_urlsafe(32)
-        session = Session(name, secrets.token_urlsafe(32), now_s + LOOK_S, now_s + ACT_S)
+        session = Session(name, secrets.token_urlsafe(32), now_s + LOOK_S, now_s + ACT_S, proof)
         self._open[_digest(cookie)] = session
         return cookie, session
 
@@ -56,9 +58,9 @@ class Sessions:
         """The person has signed out."""
         self._open.pop(_digest(cookie), None)
 
-    def end_all(self, name: str) -> None:
-        """The person's account is gone, or has another password."""
-        self._open = {key: each for key, each in self._open.items() if each.name != name}
+    def end_all(self, name: str, proof: str = "") -> None:
+        """The person's account is gone, or has another password than that of this proof."""
+        self._open = {key: each for key, each in self._open.items() if (each.name, each.proof) != (name, proof)}
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ then the newer. A one-key alarm whose button is at rest again stays on top until
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,37 @@ def order(alarm: Mapping[str, Any]) -> tuple[bool, int, bool, str]:
 
 def sounds(picture: Mapping[str, Any]) -> bool:
     """The page sounds: there is an alarm, no fault, that nobody has taken."""
-    return any(alarm["state"] in UNTAKEN and not alarm["fault"] for alarm in picture["alarms"])
+    return untaken(picture) > 0
+
+
+def untaken(picture: Mapping[str, Any]) -> int:
+    """How many alarms, no faults, nobody has taken."""
+    return sum(alarm["state"] in UNTAKEN and not alarm["fault"] for alarm in picture["alarms"])
+
+
+def alike(picture: Mapping[str, Any], language: str) -> dict[str, str]:
+    """Point -> its name, with its id where another has that too, of those whose place has several of their role."""
+    kinds: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for point in picture["points"]:
+        if not point["system"]:
+            kinds.setdefault((point.get("role", point["point"]), point["place"]), []).append(point)
+    return {name: text for points in kinds.values() if len(points) > 1 for name, text in told_apart(points, language).items()}
+
+
+def told_apart(points: Iterable[Mapping[str, Any]], language: str) -> dict[str, str]:
+    """Point -> its name, with its id behind it where another point has the same name."""
+    points = list(points)
+    times = Counter(point[language] for point in points)
+    return {each["point"]: each[language] + (f" ({each['point']})" if times[each[language]] > 1 else "") for each in points}
+
+
+def stays_real(picture: Mapping[str, Any], mode: Mapping[str, Any], language: str) -> list[str]:
+    """Names of the points of a drill whose real alarm still stands: a press of one of them is real, and the drill will not count it."""
+    if mode["kind"] != "drill":
+        return []
+    real = {each["alarm"].partition("/")[0] for each in picture["alarms"] if not each["mode"] and not each["fault"]}
+    named = told_apart(picture["points"], language)
+    return [named.get(point, point) for point in mode["points"] if point in real]
 
 
 def parts(
@@ -80,15 +111,17 @@ def parts(
         "recipient": lambda by: recipient(picture, by, language),
         "wait_word": lambda wait: wait_word(picture, wait, language),
         "exercise_of": exercise_of,
+        "alike": alike(picture, language),
+        "stays_real": lambda mode: stays_real(picture, mode, language),
         "marks": lambda: plan.marks(picture, UNTAKEN),
-        "label_shift": plan.label_shift,
+        "labels": lambda rows: plan.labels(rows, told_apart(picture["points"], language), plan.height(picture)),
         "plan_height": plan.height(picture),
         "point_name": lambda point: next((each[language] for each in picture["points"] if each["point"] == point), point),
         "hazards": sorted(picture.get("hazards") or [], key=hazard_order),
         "hazards_more": picture.get("hazards_more", 0),
         "inspections": sorted(picture.get("inspections") or [], key=inspection_order),
         "untaken": UNTAKEN,
-        "untaken_count": sum(alarm["state"] in UNTAKEN and not alarm["fault"] for alarm in picture["alarms"]),
+        "untaken_count": untaken(picture),
         "may_act": role in ("guard", "duty_leader", "technician"),
     }
     return {name: render(f"{name}.html", language, **known) for name in wanted}

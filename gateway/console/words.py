@@ -54,6 +54,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "clock": ("时钟", "clock"),
     "done": ("已执行", "Done"),
     "refused": ("未执行", "Not done"),
+    "unknown": (
+        "不知道是否已执行：没有收到应答，请先看列表再决定是否重做",
+        "Unknown whether it was done: no answer came, look at the list before you do it again",
+    ),
+    "stays_real": ("报警尚未复位，按下仍为真实报警，不计入演练：", "alarm not reset, a press stays real and is not counted: "),
     "none": ("—", "—"),
     "skip": ("跳到正文", "Skip to the content"),
     "pages": ("页面", "Pages"),
@@ -365,6 +370,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "close_hazard": ("隐患销号", "close a hazard"),
     "inspect": ("巡查排查", "inspect"),
     "commission": ("调试验收", "commission"),
+    "log_level": ("调整日志级别", "change the log level"),
+    "upgrade": ("程序升级", "upgrade"),
+    "apply": ("更换场所文件", "use a new site file"),
 }
 
 # Who gives commands, and who may sign in.

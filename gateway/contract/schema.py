@@ -127,4 +127,4 @@ URGENCY = one_of(("Immediate", "Expected", "Future", "Past", "Unknown"), "CAP 1.
 SEVERITY = one_of(("Extreme", "Severe", "Moderate", "Minor", "Unknown"), "CAP 1.2 severity")
 CERTAINTY = one_of(("Observed", "Likely", "Possible", "Unlikely", "Unknown"), "CAP 1.2 certainty")
 PERSON = text("the person, by name; of a centre `recipient: person`")
-PLACE = text("id of a place of the site, see birth")
+PLACE = text("id of a place of the site, see birth; empty where nobody knows it")

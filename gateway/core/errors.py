@@ -87,5 +87,9 @@ class DoorRefused(Permanent):
     """The control socket refused a request (wrong user, unknown request, wrong content)."""
 
 
+class DoorUnanswered(DoorRefused):
+    """A command went through the control socket and no answer came back: nobody knows whether it was carried out."""
+
+
 class ModelRefused(Permanent):
     """A neural network file is missing, has another digest, or fails its self-test."""

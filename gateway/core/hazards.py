@@ -13,7 +13,7 @@ from gateway.core.points import Text
 
 OPEN, ASSIGNED, FIXED, VERIFIED, CLOSED = HAZARD_STATES = ("open", "assigned", "fixed", "verified", "closed")
 HAZARD_STEPS = ("opened", "assigned", "fixed", "verified", "closed", "reopened")
-COMMISSION = "commission"  # the first visit; what it opens names it as its only point
+COMMISSION = "commission"  # the first visit; what it opens names it as its first point, and the check as its second
 SOURCES = ("fault", "person", "inspection", COMMISSION)
 LEDGER = "hazards"  # name of the rule that keeps the ledger
 PREFIX = "hz-"

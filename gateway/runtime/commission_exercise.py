@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.console import refusals
 from gateway.core.errors import DoorRefused
 from gateway.core.points import Point, Text
 from gateway.runtime.commission import OK, PROBLEM, SKIPPED, Outcome
@@ -53,8 +54,13 @@ class DoorSide:
 
     def command(self, kind: str, target: str = "", **words: Any) -> str:
         """Give a command; why it was refused, or ''."""
+        done, text = self.told(kind, target, **words)
+        return "" if done else text
+
+    def told(self, kind: str, target: str = "", **words: Any) -> tuple[bool, str]:
+        """Give a command; whether it was carried out, and the daemon's words."""
         answer = self.ask(op="command", command=kind, target=target, **words)
-        return "" if answer.get("ok") else str(answer.get("error") or "refused")
+        return bool(answer.get("ok")), str(answer.get("text" if answer.get("ok") else "error") or "refused")
 
     def point(self, point_id: str) -> dict[str, Any] | None:
         """A point as a page shows it."""
@@ -105,7 +111,7 @@ def exercise(door: DoorSide, talk: Talk, point: Point, by: str, wait_s: float) -
     if not any(spec.practised for spec in point.alarms):
         return _moved(door, talk, point, wait_s)
     if refused := door.command("start_test", points=[point.id], for_s=TEST_S, by=by):
-        return Outcome(PROBLEM, Text(f"测试不能开始：{refused}", f"the test cannot begin: {refused}"))
+        return Outcome(PROBLEM, Text(f"测试不能开始：{refusals.say(refused, 'zh')}", f"the test cannot begin: {refused}"))
     with _ended(door, point.id, by):
         return _pressed(door, talk, point, by, wait_s)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.bus.serial_line import SerialSettings
 from gateway.config.settings import Settings
+from gateway.console import reasons
 from gateway.core.cameras import SEES
 from gateway.core.errors import GatewayError, JournalUnreadable
 from gateway.core.history import Wanted
@@ -21,7 +22,7 @@ from gateway.runtime.commission import OK, PROBLEM, SKIPPED, SOON, UNKNOWN, Chec
 from gateway.runtime.commission_exercise import DoorSide, exercise
 from gateway.runtime.commission_talk import Talk
 from gateway.runtime.doctor_board import judge_board, judge_clock, judge_disk
-from gateway.runtime.doctor_files import judge_files
+from gateway.runtime.doctor_files import judge_files, serial_ports
 from gateway.runtime.equipment import POLLED, unit_of
 from gateway.runtime.findings import Finding, in_order
 
@@ -79,7 +80,9 @@ def _site(visit: Visit) -> Iterator[Check]:
 
 def _ports(visit: Visit) -> Iterator[Check]:
     for bus in visit.settings.site.buses:
-        yield Check(f"ports/{bus.id}", Text(f"总线 {bus.id}（{_where(bus)}）", f"line {bus.id} ({_where(bus)})"), _port(visit, bus))
+        places = (visit.settings.points[device.id].place for device in visit.settings.site.devices if device.bus == bus.id)
+        name = Text(f"总线 {bus.id}（{_where(bus)}）", f"line {bus.id} ({_where(bus)})")
+        yield Check(f"ports/{bus.id}", name, _port(visit, bus), next(filter(None, places), ""))
 
 
 def _where(bus: Bus) -> str:
@@ -138,7 +141,7 @@ def _devices(visit: Visit) -> Iterator[Check]:
     for device in visit.settings.site.devices:
         profile = visit.settings.profiles[device.profile]
         name = f"{device.name or device.id}: {profile.vendor} {profile.model}"
-        yield Check(f"devices/{device.id}", Text(name, name), _device(visit, device), device.place or "")
+        yield Check(f"devices/{device.id}", Text(name, name), _device(visit, device), visit.settings.points[device.id].place)
 
 
 def _device(visit: Visit, device: Device) -> Callable[[], Outcome]:
@@ -199,7 +202,7 @@ def _plausible(visit: Visit, point: Point) -> Outcome:
         return Outcome(PROBLEM, Text("没有读数", "no reading"))
     seen = {"value": row["value"], "unit": row["unit"], "quality": row["quality"]}
     if row["quality"] == "bad":
-        return Outcome(PROBLEM, Text(f"读数不可信：{row['reason']}", f"its reading is bad: {row['reason']}"), seen)
+        return Outcome(PROBLEM, Text(f"读数不可信：{reasons.say(row['reason'], 'zh')}", f"its reading is bad: {row['reason']}"), seen)
     value = f"{row['value']} {row['unit']}".strip()
     question = Text(f"{point.name.zh} 现在是 {value}，合理吗？", f"{point.name.en} shows {value} now: is that plausible?")
     return _asked(visit, f"points/{point.id}", question, seen)
@@ -313,7 +316,7 @@ def _area(visit: Visit, area: str) -> Callable[[], Outcome]:
 def _looked(visit: Visit) -> dict[str, list[Finding]]:
     facts = look(Path(visit.settings.state_dir).resolve())
     clock, disk = list(judge_clock(facts, visit.clock)), list(judge_disk(facts.disk))
-    rest = [finding for finding in judge_board(facts, visit.clock) if finding not in (*clock, *disk)]
+    rest = [finding for finding in judge_board(facts, visit.clock, serial_ports(visit.settings)) if finding not in (*clock, *disk)]
     pid = int(visit.door.status()["pid"])
     files = judge_files(visit.settings, visit.now_ms() / 1000, visit.clock, pid)
     return {name: in_order(found) for name, found in (("clock", clock), ("disk", disk), ("power", rest), ("files", files))}

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -25,11 +26,15 @@ from gateway.config.load import load_site
 from gateway.config.settings import ConfigRefused, Settings
 from gateway.console.accounts import Accounts
 from gateway.console.app import Console
-from gateway.core.errors import DoorRefused
+from gateway.core.errors import DoorRefused, DoorUnanswered
+from gateway.runtime import logs
 from gateway.runtime.console_archive import DiskArchive
 from gateway.runtime.door import ask
+from gateway.runtime.page import TRIES_FIRST_S, TRIES_LAST_S, Page, PageRefused, certificate_trouble, sockets_of
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from gateway.config.site import Console as ConsoleSettings
 
 ACCOUNTS = "console-accounts.json"
@@ -50,6 +55,7 @@ class DoorFeed:
         self.away = True
         self._number = 1
         self._news = asyncio.Condition()
+        self._loud: dict[str, str] = {}
 
     async def changed(self, after: int) -> int:
         async with self._news:
@@ -59,6 +65,8 @@ class DoorFeed:
     async def act(self, command: dict[str, Any]) -> tuple[bool, str]:
         try:
             answer = await ask(self._door, command)
+        except DoorUnanswered:
+            raise
         except DoorRefused as refused:
             return False, str(refused)
         return bool(answer.get("ok")), str(answer.get("text") or answer.get("error") or "")
@@ -86,6 +94,7 @@ class DoorFeed:
                 told = json.loads(line)
                 if not told.get("ok"):
                     raise ValueError(str(told.get("error")))
+                self._loud = logs.follow(told.get("log"), self._loud)
                 if "picture" in told or self.away:
                     await self._say(told.get("picture", self.picture), away=False)
         finally:
@@ -129,32 +138,70 @@ async def _serve(settings: Settings, console: ConsoleSettings) -> int:
     archive = DiskArchive(settings, lambda cameras: ask(settings.door_path, {"op": "tiles", "cameras": cameras}))
     zone, hosts = settings.site.site.timezone, hosts_of(console)
     app = Console(feed, accounts_of(settings), zone, hosts, secure=secure, archive=archive).app()
-    config = uvicorn.Config(
-        app, host=console.host, port=console.port, log_config=None, access_log=False, server_header=False, lifespan="off",
-        proxy_headers=False, timeout_graceful_shutdown=1,
-    )  # fmt: skip
-    if secure:
-        config.ssl_certfile, config.ssl_keyfile = str(settings.beside(console.cert_file)), str(settings.beside(console.key_file))
-        config.ssl_version = ssl.PROTOCOL_TLS_SERVER
-    server = _Server(config)
+    page = Page(settings.door_path)
     async with asyncio.TaskGroup() as group:
-        watch = group.create_task(feed.run(), name="feed")
-        host = f"[{console.host}]" if ":" in console.host else console.host
-        log.info("the page is at %s://%s:%d", "https" if secure else "http", host, console.port)
+        beside = [group.create_task(feed.run(), name="feed"), group.create_task(page.say(), name="page")]
         try:
-            await server.serve()
+            opened = await _opened(settings, console, app, page)
+            if opened is not None:
+                host = f"[{console.host}]" if ":" in console.host else console.host
+                log.info("the page is at %s://%s:%d", "https" if secure else "http", host, console.port)
+                config, sockets = opened
+                await _Server(config).serve(sockets)
         finally:
-            watch.cancel()
+            for task in beside:
+                task.cancel()
             archive.close()
     return 0
 
 
+async def _opened(settings: Settings, console: ConsoleSettings, app: Starlette, page: Page) -> tuple[uvicorn.Config, list[socket]] | None:
+    """What serves the page, as soon as it can be served: until then the daemon is told why not. None when asked to stop meanwhile."""
+    stop, pause_s = asyncio.Event(), TRIES_FIRST_S
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    while not stop.is_set():
+        try:
+            config = _configured(settings, console, app)
+            sockets = sockets_of(console)
+        except PageRefused as refused:
+            if page.now(str(refused)):
+                log.error("the page cannot be opened, it is tried again and again: %s", refused)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await stop.wait()
+            pause_s = min(pause_s * 2, TRIES_LAST_S)
+        else:
+            page.now("")
+            return config, sockets
+    return None
+
+
+def _configured(settings: Settings, console: ConsoleSettings, app: Starlette) -> uvicorn.Config:
+    """With its certificate read. Raises PageRefused."""
+    config = uvicorn.Config(
+        app, host=console.host, port=console.port, log_config=None, access_log=False, server_header=False, lifespan="off",
+        proxy_headers=False, timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    if console.cert_file:
+        try:
+            trouble = certificate_trouble(settings, console)
+        except PermissionError as error:
+            trouble = f"{error.filename} cannot be read: {error.strerror}"
+        if trouble:
+            raise PageRefused(trouble)
+        config.ssl_certfile, config.ssl_keyfile = str(settings.beside(console.cert_file)), str(settings.beside(console.key_file))
+        config.ssl_version = ssl.PROTOCOL_TLS_SERVER
+    config.load()
+    return config
+
+
 def main(site_path: str, state_dir: str | None, parent: int | None) -> int:
-    """The command. 0 on SIGTERM or Ctrl-C, 2 for a site file that is refused or has no page, 1 where it cannot listen."""
+    """The command. 0 on SIGTERM or Ctrl-C, 2 for a site file that is refused or has no page. Where it cannot listen it goes on trying."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if parent is not None and os.getppid() != parent:
         return 0  # the daemon that started us is gone already
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logs.set_up()
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     try:
         settings = load_site(site_path, state_dir=state_dir)
@@ -164,7 +211,4 @@ def main(site_path: str, state_dir: str | None, parent: int | None) -> int:
     if settings.site.console is None:
         sys.stderr.write(f"{site_path}: has no [console]; add one to have the guard-room page\n")
         return 2
-    try:
-        return asyncio.run(_serve(settings, settings.site.console))
-    except SystemExit as stop:  # uvicorn's word for a port that is in use
-        return int(bool(stop.code))
+    return asyncio.run(_serve(settings, settings.site.console))

@@ -9,15 +9,18 @@ import signal
 import sys
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gateway.config.settings import Settings
+from gateway.config.apart import Loading
+from gateway.config.settings import ConfigRefused, Settings
 from gateway.contract.envelope import Origin, Sealed
 from gateway.contract.jws import Signer, TrustedKey
 from gateway.contract.receipt import Newest
 from gateway.contract.topics import Topics
 from gateway.core.cameras import OVERDUE
 from gateway.core.commands import Command, Tick
+from gateway.core.delivery import RECEIVED, Settlement
 from gateway.core.errors import DoorRefused, GatewayError, JournalRefused
 from gateway.core.ids import CERTIFICATE_POINT, CERTIFICATE_URGENT_POINT, EventIds
 from gateway.core.points import Draft, EventClass
@@ -29,7 +32,7 @@ from gateway.journal.store import Batch, Store, open_store
 from gateway.journal.trends import Trends
 from gateway.journal.writer import Writer
 from gateway.metrics.exporter import Exporter
-from gateway.runtime import memory, telling
+from gateway.runtime import log_level, memory, page, telling, unit_failures, watching
 from gateway.runtime.board import Board
 from gateway.runtime.chains import Response, whistles
 from gateway.runtime.clock import Clock
@@ -37,6 +40,7 @@ from gateway.runtime.conveyor import Conveyor
 from gateway.runtime.credentials import Credentials, password_reader, wallets, worst
 from gateway.runtime.decide_house import COMMANDS_MARK
 from gateway.runtime.door import Door
+from gateway.runtime.event_lines import EventLines
 from gateway.runtime.evidence import Evidence
 from gateway.runtime.field import Field
 from gateway.runtime.hazards import hazards, mend
@@ -45,6 +49,7 @@ from gateway.runtime.inspections import inspections
 from gateway.runtime.journal_care import OUTRUN, JournalWords, care_of, recall, trouble_at_start
 from gateway.runtime.key_change import Announcer
 from gateway.runtime.keys import card_hasher, client_id, load_signer, lock
+from gateway.runtime.logs import Loudness
 from gateway.runtime.remote import Remote, locks
 from gateway.runtime.showing import Showing
 from gateway.runtime.supervise import Supervisor
@@ -62,6 +67,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POWER_OFF = ["systemctl", "poweroff"]
+ANSWERED_S = 0.1  # whoever asks for a new start hears that there will be one
 SETTLED_S = 2.0  # start-up is over, the first states are out
 CERTIFICATE_LOOK_S = 10.0
 TREND_LOOK_S = 10.0  # between two samples of the measured values
@@ -89,6 +95,8 @@ class Daemon:
         self._vision_silent = False
         self._stopping = asyncio.Event()
         self.power_off = False
+        self.start_anew = False  # in the place of this process, once it has stopped
+        self.signed: dict[str, int] = {}  # recipient -> row of the newest event that it has signed for in this run
         self._build()
 
     def _build(self) -> None:
@@ -96,6 +104,7 @@ class Daemon:
         self._lock = lock(settings.state_dir)
         self.signer = load_signer(settings.state_dir)
         entitled: dict[str, frozenset[str]] = {r.id: frozenset(r.classes) for r in uplink.recipients} or {BROKER: frozenset(EventClass)}
+        self.auditors = [name for name, classes in entitled.items() if EventClass.AUDIT in classes and uplink.paths]
         self.ids = EventIds()
         self.calendar = calendar_of(settings)
         self.house = house_of(settings, self.calendar)
@@ -149,6 +158,7 @@ class Daemon:
             locks(self.house),
         )
         self.response = Response(lambda alarm_class, seconds: self.exporter.acknowledge.labels(alarm_class).observe(seconds))
+        self.event_lines = EventLines()
         self.conveyor.told = self._told
         self.wallets = wallets(settings, lambda: self.clock.now().clock != "unknown")
         puback_s = uplink.puback_timeout_s
@@ -164,7 +174,7 @@ class Daemon:
             Outside(
                 history=self.reader,
                 board=self.board,
-                settle=self.writer.settle,
+                settle=self._settle,
                 fault=self.fault,
                 delivered=lambda recipient, seconds: self.exporter.delivery.labels(recipient).observe(seconds),
             ),
@@ -199,9 +209,13 @@ class Daemon:
             self.field.read,
         )
         self.door.explain = self._explain
+        self.door.restart = self._restart
+        self.loudness = Loudness(loop.call_later)
+        self.door.log_level = lambda request, user: log_level.answer(self.loudness, self._act, request, user)
+        self.door.loud = lambda: self.loudness.now
         self.showing = Showing(self)
         self.door.watch = self.showing.watch
-        self.conveyor.shown, self.conveyor.heard = self.showing.changed, self.showing.delivered
+        self.conveyor.shown, self.conveyor.heard = self.showing.changed, self._further
         self.outbox.carried, self.outbox.further = self.showing.carried, self.showing.further
         self._eyes = sorted(cameras | eyes)
         self.evidence = Evidence(settings, self.house, self.conveyor, self.clock.now)
@@ -260,6 +274,7 @@ class Daemon:
         if self.field.needs_ticks:
             supervise("ticks", self.field.tick_on)
         supervise("door", self.door.run)
+        supervise("units", partial(unit_failures.watch, self.settings.state_dir, partial(self.fault, "gw-unit")))
         supervise("clock", self._watch_clock)
         supervise("trends", self._keep_trends)
         supervise("event-key", Announcer(self.settings.state_dir, JournalWords(self.clock), self._seal).run)
@@ -272,9 +287,11 @@ class Daemon:
             supervise("evidence", self.evidence.run)
         if self._spawn_console:
             supervise("console", self._keep_console)
+        if page.PAGE_POINT in self.settings.points:
+            supervise("page", partial(page.watch, self.door.page, self.origin.boot_now_s, partial(self.fault, page.PAGE_POINT)))
         if self.reports is not None:
             supervise("reports", self.reports.run)
-        telling.fill(self.exporter, self)
+        watching.fill(self.exporter, self)
         self._start_metrics()
         supervise("watchdog", Watchdog(self.field.lines, self.writer).run)
         memory.settle()
@@ -308,8 +325,18 @@ class Daemon:
                 if not self.writer.alive():
                     raise JournalRefused(f"the journal's thread ended: {self.writer.error!r}") from None
 
+    async def _restart(self, user: str) -> None:
+        """The site file is read anew by a new start in the place of this process. Refused where that could not start."""
+        try:
+            await asyncio.to_thread(Loading(self.settings.file, str(self.settings.state_dir)).result)
+        except ConfigRefused as refused:
+            raise DoorRefused(f"this site file cannot be used:\n{refused}") from None
+        log.info("starting anew, as %s asks", user)
+        self.start_anew = True
+        asyncio.get_running_loop().call_later(ANSWERED_S, self._stopping.set)
+
     async def _stop(self) -> None:
-        notify("STOPPING=1")
+        notify("RELOADING=1\nWATCHDOG=1" if self.start_anew else "STOPPING=1")
         self.commands.summarise()
         await self.supervisor.stop()
         if self._vision is not None and self._vision.returncode is None:
@@ -370,6 +397,11 @@ class Daemon:
     def _told(self, drafts: list[Draft]) -> None:
         self.remote.told(drafts)
         self.response.told(drafts)
+        self.event_lines.decided(drafts)
+
+    def _further(self, event_id: str, step: str, by: str) -> None:
+        self.showing.delivered(event_id, step, by)
+        self.event_lines.further(event_id, step, by)
 
     def _whistles(self) -> list[dict[str, Any]]:
         return list(whistles(self.house.school, self.clock.now()))
@@ -406,6 +438,12 @@ class Daemon:
         """The journal owes more than it did, from this row on."""
         self.outbox.shelves.ask_from(row)
         self.conveyor.wake_uplink()
+
+    def _settle(self, settlements: list[Settlement]) -> None:
+        for item in settlements:
+            if item.state == RECEIVED:
+                self.signed[item.recipient] = max(item.row, self.signed.get(item.recipient, 0))
+        self.writer.settle(settlements)
 
     def _seal(self, draft: Draft) -> None:
         self.writer.submit(Batch([draft]))
@@ -470,13 +508,13 @@ class Daemon:
         command += ["--state-dir", str(self.settings.state_dir)]
         while True:
             began_s = self.clock.now().now_s
-            page = await asyncio.create_subprocess_exec(*command)
+            child = await asyncio.create_subprocess_exec(*command)
             try:
-                status = await page.wait()
+                status = await child.wait()
             except asyncio.CancelledError:
-                if page.returncode is None:
-                    page.terminate()
-                    await page.wait()
+                if child.returncode is None:
+                    child.terminate()
+                    await child.wait()
                 raise
             log.warning("the page's process ended with %s; started again", status)
             restart_s = 1.0 if self.clock.now().now_s - began_s > CONSOLE_WELL_S else min(restart_s * 2, 60.0)
@@ -532,17 +570,22 @@ def _dialler(settings: Settings, path: Path, keepalive_s: int, known: dict[str, 
 
 
 def serve(settings: Settings, *, spawn_vision: bool, spawn_console: bool = True) -> int:
-    """Run the daemon; 0 after a signal, 1 when it could not start or its journal ended."""
+    """Run the daemon; 0 after a signal, 1 when it could not start or its journal ended. Does not return where it is to start anew."""
     try:
-        asyncio.run(_serve(settings, spawn_vision, spawn_console))
+        anew = asyncio.run(_serve(settings, spawn_vision, spawn_console))
     except GatewayError as error:
         sys.stderr.write(f"campus-gateway: {error}\n")
         return 1
+    if anew:
+        notify("WATCHDOG=1")
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # the same process for systemd, and for whoever started it
     return 0
 
 
-async def _serve(settings: Settings, spawn_vision: bool, spawn_console: bool) -> None:
-    await Daemon(settings, spawn_vision=spawn_vision, spawn_console=spawn_console).run()
+async def _serve(settings: Settings, spawn_vision: bool, spawn_console: bool) -> bool:
+    daemon = Daemon(settings, spawn_vision=spawn_vision, spawn_console=spawn_console)
+    await daemon.run()
+    return daemon.start_anew and not daemon.power_off
 
 
 __all__: list[Any] = ["Daemon", "serve"]

@@ -103,8 +103,10 @@ def act(turn: Turn, asked: Command, tell: Tell) -> str | None:
 def _silence(turn: Turn, asked: Command, tell: Tell) -> str:
     """Everything that sounds or flashes goes off, at this place or everywhere. The alarms stand as they stood."""
     loud = [spec.id for spec in turn.house.fittings.outputs.values() if spec.kind in LOUD and asked.target in ("", spec.place, spec.id)]
+    if not loud and asked.target:
+        return f'no siren, strobe or buzzer at "{asked.target[:48]}": nothing to silence'
     if not loud:
-        return f"no siren, strobe or buzzer{f' at {asked.target[:48]!r}' if asked.target else ''}: nothing to silence"
+        return "no siren, strobe or buzzer: nothing to silence"
     for output in loud:
         _ask(turn, Asked(output, False, asked.by, asked.role, asked.origin, command_id=asked.command_id), tell)
     turn.decision.reply = f"silenced: {', '.join(loud)}"

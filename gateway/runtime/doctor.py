@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
+import tomllib
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.config.settings import Settings
+from gateway.config.settings import DOOR_NAME, ConfigRefused, Settings, beside
 from gateway.core.errors import DoorRefused
 from gateway.runtime.board_facts import ROOT, BoardFacts, files_of, look
 from gateway.runtime.clock import Clock
 from gateway.runtime.doctor_board import judge_board
 from gateway.runtime.doctor_daemon import judge_daemon, judge_hazards, judge_tests, parse_metrics
-from gateway.runtime.doctor_files import judge_files, judge_open_files
+from gateway.runtime.doctor_files import judge_files, judge_open_files, serial_ports
 from gateway.runtime.door import ask
 from gateway.runtime.findings import GRADE_WORDS, WRONG, Finding, in_order, wrong
+from gateway.runtime.unit_failures import judge_units
 
 METRICS_WITHIN_S = 6.0
+STATE_DIR = "/var/lib/campus-gateway"  # of the package, and of a site file that names none
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,34 @@ async def examine(settings: Settings, root: Path = ROOT) -> Examination:
     """Look at everything. root: the computer's own files."""
     heard = await hear(settings)
     return judge(settings, heard, look(settings.state_dir.resolve(), root), Clock().now().clock, time.time(), root)
+
+
+async def examine_without_site(file: Path, refused: ConfigRefused, state_dir: str | None, root: Path = ROOT) -> Examination:
+    """What can be said where the site file cannot be used: the computer, the system's units. state_dir: as on the command line."""
+    folder = beside(file, state_dir or _state_dir_in(file))
+    facts, clock, count = look(folder.resolve(), root), Clock().now().clock, len(refused.problems)
+    site = wrong(
+        str(file),
+        f"场所文件不能使用：{count} 处错误",
+        f"the site file cannot be used: {count} error{'s' if count > 1 else ''}",
+        f"campus-gateway check {file}",
+        f"campus-gateway check {file}",
+    )
+    try:
+        daemon_up = bool((await ask(folder / DOOR_NAME, {"op": "status"})).get("ok"))  # with the file as it was at its start
+    except DoorRefused:
+        daemon_up = False
+    return Examination(in_order([site, *judge_units(folder, clock, ""), *judge_board(facts, clock)]), facts, clock, daemon_up)
+
+
+def _state_dir_in(file: Path) -> str:
+    """As far as the file can be read."""
+    with suppress(OSError, ValueError, RecursionError):
+        site = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("site")
+        found = site.get("state_dir") if isinstance(site, dict) else None
+        if isinstance(found, str) and found:
+            return found
+    return STATE_DIR
 
 
 async def hear(settings: Settings) -> Heard:
@@ -115,7 +147,8 @@ def judge(settings: Settings, heard: Heard, facts: BoardFacts, clock: str, at_s:
         findings += judge_hazards(heard.hazards)
         findings += judge_open_files(files_of(pid, root))
     findings += judge_files(settings, at_s, clock, pid, root)
-    findings += judge_board(facts, clock)
+    findings += judge_units(settings.state_dir, clock, "" if heard.status is None else str(heard.status.get("clock", "")))
+    findings += judge_board(facts, clock, serial_ports(settings))
     return Examination(in_order(findings), facts, clock, heard.status is not None)
 
 

@@ -7,12 +7,14 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from gateway.config.settings import Settings
+from gateway.console import reasons
 from gateway.core.points import Text
 from gateway.rules.modes import MODE_NAMES
-from gateway.runtime.findings import Finding, soon, wrong
+from gateway.runtime.findings import Finding, soon, unknown, wrong
 
 OLD_S = 300.0  # an event that has waited so long for its receipt
 VISION_SILENT_S = 10.0
+OVER = frozenset({"latched_unacknowledged", "latched_acknowledged", "returned_unacknowledged"})  # states of a fault whose cause is gone
 FEW = 6  # names in one line
 LATE_TESTS = Text(
     "campus-gateway walk-test start 该点；按下，等中心收到，确认并复位",
@@ -40,6 +42,11 @@ ADVICE: dict[str, Text] = {  # role of the gateway's own point -> what to do
     "field_bus": Text("campus-gateway check 会指出哪条总线", "campus-gateway check names the line"),
     "clock": Text("检查 NTP：timedatectl timesync-status", "look at NTP: timedatectl timesync-status"),
     "task": Text("某部件反复崩溃：campus-gateway support-bundle 发给厂家", "a part keeps crashing: send a campus-gateway support-bundle"),
+    "unit": Text("看日志：journalctl -u 该服务", "see its log: journalctl -u and the name of the unit"),
+    "page": Text(
+        "看原因：端口、证书；campus-gateway check；journalctl -u campus-console",
+        "see the reason: port, certificate; campus-gateway check; journalctl -u campus-console",
+    ),
     "alarm_flood": Text("报警过多：看 status 里最频繁的点", "too many alarms: see the most frequent points in status"),
     "certificate": Text("续证：campus-gateway enroll", "renew it: campus-gateway enroll"),
     "certificate_urgent": Text("立即续证：campus-gateway enroll", "renew it now: campus-gateway enroll"),
@@ -67,6 +74,7 @@ def judge_daemon(settings: Settings, status: dict[str, Any], metrics: Mapping[st
         todo = ADVICE["publish_refused"]
         yield wrong("delivery", f"主题被拒：{'、'.join(held)}", f"topics are refused: {', '.join(held)}", todo.zh, todo.en)
     yield from _metrics(status, metrics)
+    yield from judge_provider(status.get("vision", {}), settings.site.vision.provider)
     for item in status["set_aside"]:
         yield soon(
             item["alarm"],
@@ -88,9 +96,9 @@ def judge_daemon(settings: Settings, status: dict[str, Any], metrics: Mapping[st
 def _fault(settings: Settings, fault: dict[str, Any]) -> Finding:
     point = settings.points.get(fault["alarm"].partition("/")[0])
     todo = ADVICE.get(point.role, _POINT_ADVICE) if point is not None else _POINT_ADVICE
-    reason_zh = f"（{fault['reason']}）" if fault["reason"] else ""
+    reason_zh = f"（{reasons.say(fault['reason'], 'zh')}）" if fault["reason"] else ""
     reason_en = f" ({fault['reason']})" if fault["reason"] else ""
-    make = soon if fault["state"].startswith("latched") else wrong  # it is over, and waits for a person
+    make = soon if fault["state"] in OVER else wrong  # it is over, and waits for a person
     return make(fault["alarm"], f"{fault['zh']}{reason_zh}", f"{fault['en']}{reason_en}", todo.zh, todo.en)
 
 
@@ -100,7 +108,7 @@ def _paths(settings: Settings, status: dict[str, Any], told: set[str]) -> Iterat
             todo = ADVICE["path_link"]
             yield wrong(
                 f"path {path['id']}",
-                f"未连接 {path['broker']}：{path['reason']}",
+                f"未连接 {path['broker']}：{reasons.say(path['reason'], 'zh')}",
                 f"not connected to {path['broker']}: {path['reason']}",
                 todo.zh,
                 todo.en,
@@ -118,7 +126,7 @@ def _devices(settings: Settings, status: dict[str, Any], told: set[str]) -> Iter
         if item["point"] not in behind | told:
             yield wrong(
                 item["point"],
-                f"读数不可信：{item['reason']}",
+                f"读数不可信：{reasons.say(item['reason'], 'zh')}",
                 f"its reading is not good: {item['reason']}",
                 _POINT_ADVICE.zh,
                 _POINT_ADVICE.en,
@@ -156,6 +164,36 @@ def _metrics(status: dict[str, Any], metrics: Mapping[str, dict[str, float]]) ->
             f"the vision process has been silent for {silence_s:.0f} s",
             "systemctl status campus-vision；看日志",
             "systemctl status campus-vision; see its log",
+        )
+
+
+def judge_provider(model: dict[str, Any], asked: str) -> Iterator[Finding]:
+    """What runs the network. model: `vision` of the status, empty before the vision process has said it; asked: of the site file."""
+    if refused := model.get("refused"):
+        yield wrong(
+            "vision",
+            f"识别模型不能使用：{refused}",
+            f"the model cannot be used: {refused}",
+            "campus-gateway models list；[vision] model",
+            "campus-gateway models list; [vision] model",
+        )
+    failed = [str(line) for line in model.get("passed_over", []) if ": slower, " not in str(line)]
+    if failed:
+        make = soon if asked == "auto" else wrong
+        yield make(
+            "vision",
+            f"加速器未启用，由 {model.get('provider')} 运行：{'；'.join(failed)}",
+            f"an accelerator is not used, {model.get('provider')} runs the model: {'; '.join(failed)}",
+            'docs/boards.md 有安装步骤；或在 [vision] 写 provider = "cpu"',
+            'docs/boards.md tells how to install it; or write provider = "cpu" in [vision]',
+        )
+    if "provider" in model and not model.get("tested"):
+        yield unknown(
+            "vision",
+            f"{model['provider']} 未经厂家验证",
+            f"{model['provider']} runs the model: it passed the self-test, but its makers have never run it",
+            "campus-gateway models eval 用本校图片核对",
+            "judge it with pictures of this site: campus-gateway models eval",
         )
 
 

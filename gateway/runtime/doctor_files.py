@@ -12,13 +12,18 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.config.resolve_console import answers_nobody
 from gateway.config.settings import Settings
+from gateway.console import reasons
 from gateway.core.errors import ModelRefused
+from gateway.core.points import Text
 from gateway.journal.files import Unreadable, journal_files, open_readonly
 from gateway.runtime.board_facts import ROOT, Files, who_has_open
 from gateway.runtime.credentials import wallets
+from gateway.runtime.evidence_file import KEY_NAME as EVIDENCE_KEY_NAME
 from gateway.runtime.findings import Finding, soon, unknown, wrong
 from gateway.runtime.keys import CARD_KEY_NAME, event_key_file
+from gateway.runtime.page import certificate_trouble
 
 ACCOUNTS_NAME = "console-accounts.json"
 FILES_USED = 0.8  # of those that a process may have open
@@ -29,6 +34,7 @@ def judge_files(settings: Settings, at_s: float, clock: str, daemon_pid: int | N
     """Everything. at_s: Unix time; daemon_pid: whose ports they are, None while no daemon runs."""
     yield from judge_rights(settings)
     yield from _certificates(settings, at_s, clock)
+    yield from _page(settings)
     yield from _model(settings)
     yield from _ports(settings, daemon_pid, root)
     yield from _journal(settings.state_dir)
@@ -45,13 +51,18 @@ def secret_files(settings: Settings) -> list[Path]:
     names += [camera.credentials_file for camera in site.cameras]
     names += [device.key_file for device in site.devices]
     names += [site.console.key_file] if site.console is not None else []
-    own = [event_key_file(settings.state_dir), settings.state_dir / CARD_KEY_NAME, settings.state_dir / ACCOUNTS_NAME]
-    return list(dict.fromkeys([settings.beside(name) for name in names if name] + own))
+    return list(dict.fromkeys([settings.beside(name) for name in names if name] + _own_secrets(settings)))
+
+
+def _own_secrets(settings: Settings) -> list[Path]:
+    """Those that the gateway makes itself, when it needs them."""
+    folder = settings.state_dir
+    return [event_key_file(folder), *(folder / name for name in (CARD_KEY_NAME, EVIDENCE_KEY_NAME, ACCOUNTS_NAME))]
 
 
 def judge_rights(settings: Settings) -> Iterator[Finding]:
     """Secrets that others can read, or that are not there; a site file that anybody can write."""
-    made_later = {event_key_file(settings.state_dir), settings.state_dir / CARD_KEY_NAME, settings.state_dir / ACCOUNTS_NAME}
+    made_later = _own_secrets(settings)
     for path in secret_files(settings):
         try:
             mode = path.stat().st_mode
@@ -89,6 +100,41 @@ def _certificates(settings: Settings, at_s: float, clock: str) -> Iterator[Findi
             yield make(f"path {name}", f"证书：{words}", words, "续证：campus-gateway enroll", "renew it: campus-gateway enroll")
 
 
+def _page(settings: Settings) -> Iterator[Finding]:
+    """Can the guard-room page be opened with its files, and by anybody? A missing key is told with the other secrets."""
+    console = settings.site.console
+    if console is None:
+        return
+    down = Text("值守页面打不开", "the guard-room page cannot be opened")
+    if answers_nobody(console):
+        yield wrong(
+            "console",
+            f"{down.zh}：host 为 {console.host}，而没有 names，局域网内的请求全部被拒",
+            f"{down.en}: its host is {console.host} and it has no names: whoever asks from the network is refused",
+            "在 [console] names 中写明浏览器使用的名称和地址",
+            "write the names and addresses that browsers use into [console] names",
+        )
+    try:
+        trouble = certificate_trouble(settings, console)
+    except PermissionError as error:
+        yield unknown(
+            str(error.filename),
+            f"无法查看：{error.strerror}",
+            f"cannot be looked at: {error.strerror}",
+            "用 sudo 再试",
+            "try again with sudo",
+        )
+        return
+    if trouble:
+        yield wrong(
+            "console",
+            f"{down.zh}：{reasons.say(trouble, 'zh')}",
+            f"{down.en}: {trouble}",
+            "按场所文件放置证书与密钥（PEM，密钥不加密码）",
+            "put certificate and key where the site file says, in PEM, the key without a password",
+        )
+
+
 def _model(settings: Settings) -> Iterator[Finding]:
     """Is the model of this site there, and is it the one that its manifest names?"""
     if not settings.site.cameras:
@@ -114,6 +160,12 @@ def _model(settings: Settings) -> Iterator[Finding]:
 
 
 # --- ports --------------------------------------------------------------------------------------
+
+
+def serial_ports(settings: Settings) -> set[str]:
+    """The site's serial ports as /dev names without links; those that are there."""
+    named = (settings.beside(bus.device) for bus in settings.site.buses if hasattr(bus, "device"))
+    return {os.path.realpath(path) for path in named if path.exists()}
 
 
 def _ports(settings: Settings, daemon_pid: int | None, root: Path) -> Iterator[Finding]:

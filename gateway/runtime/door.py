@@ -22,7 +22,7 @@ from typing import Any
 from gateway.contract.canonical import canonical
 from gateway.core.cameras import SEES, TROUBLES
 from gateway.core.commands import Command, Photographed
-from gateway.core.errors import BadMessage, DoorRefused
+from gateway.core.errors import BadMessage, DoorRefused, DoorUnanswered
 from gateway.core.reading import Quality, Reading
 from gateway.core.wire import Exchange, Outcome, WireClass
 from gateway.rules.authority import NOTED, ON_SITE, TECHNICIAN, VIEWER
@@ -41,6 +41,7 @@ READS = frozenset({1, 2, 3, 4})
 READ_BYTES = 5
 READ_TIMEOUT_MOST_MS = 10_000
 LOOKED_S = 5.0  # a page that shows cameras says so again before this is over
+MODEL_TOLD = {"id": str, "provider": str, "tested": bool, "passed_over": list, "refused": str}
 AHEAD_S = 0.1  # both processes read the same monotonic clock
 
 
@@ -49,12 +50,22 @@ class VisionWord:
     """When the vision process last said anything, and its figures. now_s: monotonic, 0 before its first word.
 
     cameras: camera id -> frame_age_s, judged, inferences, looking_s, analysed_fps (see `Vision.figures`), as of `now_s`.
+    model: what runs the network (id, provider, tested, passed_over), or `refused` with the reason; empty until it says so.
     again: it is to say everything once more.
     """
 
     now_s: float = 0.0
     cameras: dict[str, dict[str, float]] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
     again: bool = False
+
+
+@dataclass(slots=True)
+class PageWord:
+    """When the page's process last said anything, and why the page cannot be opened, '' when it can. now_s as in VisionWord."""
+
+    now_s: float = 0.0
+    trouble: str = ""
 
 
 class Door:
@@ -82,8 +93,12 @@ class Door:
         self.explain: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]] = _nothing_to_explain
         self.watch: Callable[[asyncio.StreamWriter, Callable[[], bool]], Awaitable[None]] = _nothing_to_watch
         self.report: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]] = _no_reports
+        self.restart: Callable[[str], Awaitable[None]] = _no_restart  # user
+        self.log_level: Callable[[dict[str, Any], str], dict[str, str]] = lambda request, user: {}
+        self.loud: Callable[[], dict[str, str]] = dict  # levels of the log that differ from those of the start, for the other processes
         self._visitors: set[asyncio.StreamWriter] = set()
         self.vision = VisionWord()
+        self.page = PageWord()
         self.wanted: Callable[[], list[dict[str, Any]]] = list
         self._tiles: dict[str, float] = {}  # camera -> until when somebody looks, monotonic
         self.photographed: Callable[[Photographed], None] = lambda found: None
@@ -130,6 +145,11 @@ class Door:
                 return {"ok": True, "explain": await self.explain(request)}
             if request.get("op") == "evidence_key":
                 return await self.give_key(request, _user(uid))
+            if request.get("op") == "log_level":
+                return {"ok": True, "log_level": self.log_level(request, _user(uid))}
+            if request.get("op") == "restart":
+                await self.restart(_user(uid))
+                return {"ok": True}
             if request.get("op") == "report":
                 return {"ok": True, "report": await self.report(request)}
             return await self._read(request) if request.get("op") == "read" else self._handle(request, uid)
@@ -148,6 +168,9 @@ class Door:
         if operation == "tiles":
             self._look(request.get("cameras"))
             return {"ok": True}
+        if operation == "page":
+            self.page.now_s, self.page.trouble = time.monotonic(), str(request.get("trouble", ""))[:MAX_REASON]
+            return {"ok": True}
         if operation == "picture":
             self._note_vision({"who": "vision"})
             self.photographed(_photographed(request))
@@ -157,7 +180,7 @@ class Door:
         if operation == "command":
             ok, text = self._act(_command(request, uid))
             return {"ok": ok, "text": text} if ok else {"ok": False, "error": text}
-        known = ("hello", "alive", "readings", "picture", "tiles", "command", "read", *self._pictures)
+        known = ("hello", "alive", "readings", "picture", "tiles", "page", "command", "read", "log_level", "restart", *self._pictures)
         raise DoorRefused(f"{_shown(operation)} is not known here; known: {', '.join(known)}")
 
     async def _read(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -191,6 +214,8 @@ class Door:
     def _note_vision(self, request: dict[str, Any]) -> None:
         if request.get("who", "vision") == "vision":
             self.vision.now_s = time.monotonic()
+        if isinstance(model := request.get("model"), dict):
+            self.vision.model = {name: model[name] for name, kind in MODEL_TOLD.items() if isinstance(model.get(name), kind)}
         for item in _list_of_objects(request.get("cameras")):
             camera = item.get("camera")
             numbers = {name: item.get(name) for name in FIGURES}
@@ -202,7 +227,7 @@ class Door:
         if request.get("who", "vision") != "vision":
             return {"ok": True}
         wanted, again, self.vision.again = self.wanted(), self.vision.again, False
-        told: dict[str, Any] = {"pictures": wanted, "tiles": self._looked_at(), "again": again}
+        told: dict[str, Any] = {"pictures": wanted, "tiles": self._looked_at(), "again": again, "log": self.loud()}
         return {"ok": True} | {name: value for name, value in told.items() if value}
 
     def _look(self, cameras: object) -> None:
@@ -266,6 +291,10 @@ async def _nothing_to_explain(request: dict[str, Any]) -> dict[str, Any]:
 
 async def _no_reports(request: dict[str, Any]) -> dict[str, Any]:
     raise DoorRefused("this gateway makes no reports: its site file has no [reports]")
+
+
+async def _no_restart(user: str) -> None:
+    raise DoorRefused("restart is not known here")
 
 
 async def _no_evidence(request: dict[str, Any], user: str) -> dict[str, Any]:
@@ -374,22 +403,37 @@ def _peer_uid(sock: socket.socket) -> int:
 
 
 async def ask(path: Path, request: dict[str, Any], timeout_s: float = 5.0) -> dict[str, Any]:
-    """One question to a running daemon. Raises DoorRefused when there is none, or it does not answer."""
+    """One question to a running daemon. Raises DoorRefused when there is none, or it does not answer.
+
+    A command that was sent and not answered may have been carried out all the same: DoorUnanswered.
+    """
+    sent = False
     try:
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_unix_connection(path, limit=16_000_000)
             try:
+                sent = True
                 writer.write(json.dumps(request).encode() + b"\n")
                 line = await reader.readline()
             finally:
                 writer.close()
     except TimeoutError:
-        raise DoorRefused(f"the daemon behind {path} does not answer within {timeout_s:.0f} s") from None
+        raise _silent(request, f"the daemon behind {path} does not answer within {timeout_s:.0f} s", sent=sent) from None
     except OSError as error:
+        if sent:
+            raise _silent(request, f"the daemon closed the connection: {error.strerror}", sent=True) from error
         raise DoorRefused(f"no daemon listens at {path}: {error.strerror}; start it with `campus-gateway run --config SITE`") from error
+    if not line and request.get("op") == "command":
+        raise _silent(request, "the daemon closed the connection", sent=True)
     answer = json.loads(line) if line else {"ok": False, "error": "the daemon closed the connection"}
     assert isinstance(answer, dict)
     return answer
+
+
+def _silent(request: dict[str, Any], why: str, *, sent: bool) -> DoorRefused:
+    if sent and request.get("op") == "command":
+        return DoorUnanswered(f"{why}: whether it was carried out is not known; look at the alarms before you do it again")
+    return DoorRefused(why)
 
 
 def _list_of_objects(value: object) -> list[dict[str, Any]]:

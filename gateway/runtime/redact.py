@@ -66,7 +66,7 @@ class Redactor:
         for pattern, instead in _PATTERNS:
             text = pattern.sub(instead, text)
         for name, instead in self._names.items():
-            text = text.replace(name, instead)
+            text = text.replace(name, instead).replace(json.dumps(name, ensure_ascii=False)[1:-1], instead)
         return text
 
     def leaks(self, text: str) -> bool:

@@ -22,6 +22,7 @@ from gateway.core.ids import SYSTEM_PREFIX
 from gateway.core.points import AlarmSpec, EventClass, Point
 from gateway.rules.modes import DRILL_KINDS, MODE_NAMES
 from gateway.runtime import telling
+from gateway.runtime.decide_school import LOUD
 from gateway.runtime.decide_tests import is_to_do
 from gateway.runtime.hazards import not_closed, not_closed_count
 from gateway.runtime.inspections import inspections
@@ -164,7 +165,9 @@ class Showing:
                 if writer.transport.get_write_buffer_size() > WAITING_MOST_BYTES:
                     log.warning("a watcher at the door does not read; sent away")
                     return
-                writer.write(b'{"ok": true}\n' if line == before else b'{"ok": true, "picture": ' + line + b"}\n")
+                loud = json.dumps(self._daemon.loudness.now).encode()
+                picture = b"" if line == before else b', "picture": ' + line
+                writer.write(b'{"ok": true, "log": ' + loud + picture + b"}\n")
                 before = line
                 await asyncio.sleep(ALARM_PAUSE_S)
                 with suppress(TimeoutError):
@@ -192,6 +195,7 @@ class Showing:
             "hazards": not_closed(daemon.house, daemon.clock.now(), HAZARDS_MOST),
             "hazards_more": max(0, not_closed_count(daemon.house) - HAZARDS_MOST),
             "plan": self._plan,
+            "loud": any(spec.kind in LOUD for spec in daemon.house.fittings.outputs.values()),
             "paths": status["paths"],
             "owed": status["outbox"]["depth"],
             "refusing": status["journal"]["refusing"],

@@ -27,6 +27,7 @@ def lines(status: dict[str, Any]) -> list[str]:
     silent = [device for device, up in status["devices"].items() if not up]
     if silent:
         out.append(f"silent devices: {', '.join(silent)}")
+    out += vision_lines(status.get("vision", {}))
     out += [f"not good: {item['point']}: {item['reason']}" for item in status["not_good"]]
     measures = status["measures"]
     stale = f", active for more than a day: {', '.join(measures['stale'])}" if measures["stale"] else ""
@@ -35,6 +36,19 @@ def lines(status: dict[str, Any]) -> list[str]:
         out.append("most often: " + ", ".join(f"{item['point']} {item['alarms']}" for item in measures["top"]))
     out.append(f"metrics: {status['metrics'] or 'off'}")
     return out
+
+
+def vision_lines(model: dict[str, Any]) -> list[str]:
+    """What runs the neural network, and why another provider does not."""
+    if "refused" in model:
+        return [f"vision: NO MODEL: {model['refused']}"]
+    if not model:
+        return []
+    untested = "" if model.get("tested") else " (its makers never ran it)"
+    return [
+        f"vision: {model.get('id')} on {model.get('provider')}{untested}",
+        *(f"  not on {line}" for line in model.get("passed_over", [])),
+    ]
 
 
 def _alarms(title: str, items: list[dict[str, Any]]) -> list[str]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
+from zoneinfo import ZoneInfo
 
 from gateway.runtime.status_text import duty_lines
 
@@ -37,18 +38,21 @@ Row = tuple[str, str]  # (colour: bad, warn, good or '', text)
 # --- what is shown ------------------------------------------------------------------------------
 
 
-def rows(picture: dict[str, Any] | None, away: str) -> Iterator[Row]:
-    """The lines of the screen, the most urgent first. picture: as the door's `watch` gives it; away: why there is no newer one."""
+def rows(picture: dict[str, Any] | None, away: str, zone: ZoneInfo) -> Iterator[Row]:
+    """The lines of the screen, the most urgent first. picture: as the door's `watch` gives it; away: why there is no newer one.
+
+    zone: of the school, in which times are told.
+    """
     if away:
         yield "bad", f"*** 守护进程失去联系 THE DAEMON IS AWAY: {away} ***"
     if picture is None:
         return
     site = picture["site"]
-    yield "", f"{site['zh']} {site['en']}  {site['source']}  {picture['version']}  clock {picture['clock']}"
+    yield "", f"{site['zh']} {site['en']}  {site['source']}  {picture['version']}  clock {picture['clock']}  {zone.key}"
     for mode in picture["modes"]:
         yield "warn", f"*** {_MODES[mode['kind']]}: {', '.join(mode['points'])} ({mode['state']}, {mode['by']}) ***"
-    yield from _alarms("报警 ALARMS", "bad", [alarm for alarm in picture["alarms"] if not alarm["fault"]])
-    yield from _alarms("故障 FAULTS", "warn", [alarm for alarm in picture["alarms"] if alarm["fault"]])
+    yield from _alarms("报警 ALARMS", "bad", [alarm for alarm in picture["alarms"] if not alarm["fault"]], zone)
+    yield from _alarms("故障 FAULTS", "warn", [alarm for alarm in picture["alarms"] if alarm["fault"]], zone)
     if not picture["alarms"]:
         yield "good", "无报警、无故障 no alarms, no faults"
     for path in picture["paths"]:
@@ -71,20 +75,20 @@ def rows(picture: dict[str, Any] | None, away: str) -> Iterator[Row]:
             yield "", f"  {point['point']}  {point['value']:g} {point['unit']}  {point['zh']}  {point['en']}"
 
 
-def _alarms(title: str, colour: str, alarms: list[dict[str, Any]]) -> Iterator[Row]:
+def _alarms(title: str, colour: str, alarms: list[dict[str, Any]], zone: ZoneInfo) -> Iterator[Row]:
     if alarms:
         yield colour, f"{title} ({len(alarms)})"
     for alarm in alarms:
         by = f"  {alarm['by']}" if alarm["by"] else ""
         steps = alarm["way"][-1:]
         way = f"  [{steps[0]['step']} {steps[0]['by'] or steps[0]['path']}]" if steps else ""
-        yield colour, f"  {_clock(alarm['since'])}  {alarm['state']}{by}  {alarm['zh']}  {alarm['en']}  {alarm['alarm']}{way}"
+        yield colour, f"  {_clock(alarm['since'], zone)}  {alarm['state']}{by}  {alarm['zh']}  {alarm['en']}  {alarm['alarm']}{way}"
 
 
-def _clock(at: str) -> str:
-    """Date and time here, as short as a terminal wants it."""
+def _clock(at: str, zone: ZoneInfo) -> str:
+    """Date and time at the school, as short as a terminal wants it."""
     try:
-        return f"{datetime.fromisoformat(at).astimezone():%m-%d %H:%M:%S}"
+        return f"{datetime.fromisoformat(at).astimezone(zone):%m-%d %H:%M:%S}"
     except ValueError:
         return at
 
@@ -131,7 +135,7 @@ class _View:
         self.changed.set()
 
 
-async def watch(door: Path, every_s: float, out: TextIO, keys: TextIO) -> None:
+async def watch(door: Path, zone: ZoneInfo, every_s: float, out: TextIO, keys: TextIO) -> None:
     """Show what happens until somebody presses q or Ctrl-C, or `keys` ends. every_s: at least so long between two drawings."""
     view, stop = _View(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -139,7 +143,7 @@ async def watch(door: Path, every_s: float, out: TextIO, keys: TextIO) -> None:
     in_place = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     with _quiet_keys(keys, stop), _whole_screen(out, in_place):
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(_listen(door, view)), tasks.create_task(_draw(view, every_s, out, in_place))]
+            running = [tasks.create_task(_listen(door, view)), tasks.create_task(_draw(view, zone, every_s, out, in_place))]
             await stop.wait()
             for task in running:
                 task.cancel()
@@ -175,12 +179,12 @@ async def _hear(reader: asyncio.StreamReader, view: _View) -> None:
             view.tell(said.get("picture"), "")
 
 
-async def _draw(view: _View, every_s: float, out: TextIO, in_place: bool) -> None:
+async def _draw(view: _View, zone: ZoneInfo, every_s: float, out: TextIO, in_place: bool) -> None:
     coloured = in_place and not os.environ.get("NO_COLOR")
     before: list[str] = []
     while True:
         size = shutil.get_terminal_size((80, 24))
-        text = screen(list(rows(view.picture, view.away)), size.columns, size.lines if in_place else 10_000, coloured)
+        text = screen(list(rows(view.picture, view.away, zone)), size.columns, size.lines if in_place else 10_000, coloured)
         if text != before:
             _put(out, text, in_place)
             before = text
@@ -240,11 +244,11 @@ def _pressed(fd: int, stop: asyncio.Event) -> Callable[[], None]:
     return press
 
 
-def run(door: Path, every_s: float) -> int:
-    """The exit status."""
+def run(door: Path, timezone: str, every_s: float) -> int:
+    """The exit status. timezone: of the school."""
     status = 0
     try:
-        asyncio.run(watch(door, every_s, sys.stdout, sys.stdin))
+        asyncio.run(watch(door, ZoneInfo(timezone), every_s, sys.stdout, sys.stdin))
     except* BrokenPipeError:  # whoever read it has enough
         sys.stderr.close()
         status = 141

@@ -37,11 +37,14 @@ from gateway.core.history import Told, Wanted
 from gateway.journal.files import Unreadable, journal_files, open_readonly
 from gateway.journal.history import JournalHistory
 from gateway.runtime.board_facts import ROOT
+from gateway.runtime.commission import BOOK_NAME
 from gateway.runtime.doctor import Examination, Heard
 from gateway.runtime.doctor_files import ACCOUNTS_NAME, secret_files
 from gateway.runtime.redact import Redactor, names_in, without_evidence, without_secrets
 
 EVENTS = 200
+NAMES_FROM = 20_000  # events, the newest ones, that are searched for names
+CUT = 20  # characters of a name in the words of a fault
 LOG_LINES = 2000
 KERNEL_LINES = 300
 ASKED_WITHIN_S = 20.0
@@ -92,9 +95,13 @@ def collect(settings: Settings, heard: Heard, found: Examination, *, with_names:
         bundle.take(f"profiles/{profile_id}.toml", file.read_text)
     names: set[str] = set()
     if not with_names:
-        names = {*names_in(site), *names_in(events), *names_in(heard.status), *names_in(heard.walk_tests), *_names_here(settings, site)}
+        told = (site, events, heard.status, heard.walk_tests, heard.hazards)
+        names = {*(name for each in told for name in names_in(each)), *_names_here(settings, site), *_names_of_old(settings)}
+        names |= {name[:CUT] for name in names}
         names -= {recipient.id for recipient in settings.site.uplink.recipients} | {"", "gateway"}
-        bundle.left_out["names of persons"] = "replaced by P1, P2, ...; --with-names keeps them"
+        bundle.left_out["names of persons"] = (
+            "those known here are replaced by P1, P2, ...; one that stands only in a note of somebody stays; --with-names keeps all"
+        )
     redactor = Redactor(_secrets(settings, site), names)
     bundle.files = {name: redactor.text(text) for name, text in bundle.files.items()}
     for name, text in bundle.files.items():
@@ -258,6 +265,16 @@ def _names_here(settings: Settings, site: dict[str, Any]) -> Iterator[str]:
         yield from names_in(content)
         accounts = content.get("accounts")
         yield from accounts if isinstance(accounts, dict) else ()
+
+
+def _names_of_old(settings: Settings) -> Iterator[str]:
+    """Who stands in the ledger, in inspections and behind commands, as far as the journal reaches; and in the last visit."""
+    past = Wanted(classes=frozenset({"duty", "audit"}))
+    with suppress(JournalUnreadable):
+        for told in islice(JournalHistory(settings.state_dir).events(past), NAMES_FROM):
+            yield from names_in(dict(told.data))
+    with suppress(OSError, ValueError):
+        yield from names_in(json.loads((settings.state_dir / BOOK_NAME).read_bytes()))
 
 
 def _values(value: Any, key: str) -> Iterator[str]:

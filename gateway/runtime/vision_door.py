@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.core.errors import DoorRefused
 from gateway.core.reading import Reading
+from gateway.runtime import logs
 
 AGAIN_S = 0.5
 ALIVE_S = 0.5  # at least each second is promised
@@ -41,6 +42,8 @@ class VisionDoor:
         self._told: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
         self.wanted: Callable[[list[dict[str, Any]]], None] = lambda pictures: None
         self.looked_at: Callable[[list[str]], None] = lambda cameras: None
+        self._loud: dict[str, str] = {}
+        self.model: dict[str, Any] = {}  # which one runs on what, told with each sign of life
 
     def tell(self, request: dict[str, Any]) -> None:
         """Queues a request of another kind: what became of a picture."""
@@ -89,7 +92,7 @@ class VisionDoor:
                         await self._wake.wait()
             now_s = time.monotonic()
             if now_s - told_s >= ALIVE_S:  # also while there is much to say: the figures of a busy camera are the ones that matter
-                self._hear(await _ask(reader, writer, {"op": "alive", "cameras": self.figures()}))
+                self._hear(await _ask(reader, writer, {"op": "alive", "cameras": self.figures(), "model": self.model}))
                 told_s = now_s
             if self._told:
                 await self._send_told(reader, writer)
@@ -112,6 +115,7 @@ class VisionDoor:
         if answer.get("again"):  # the daemon had given us up, and marked everything as unknown
             self._waiting.clear()
             self._waiting.extend(self._newest.values())
+        self._loud = logs.follow(answer.get("log"), self._loud)
         wanted = answer.get("pictures")
         if isinstance(wanted, list):
             self.wanted([item for item in wanted if isinstance(item, dict)])

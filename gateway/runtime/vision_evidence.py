@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from drivers.camera_memory import Frame
 from drivers.camera_ring import RING_BYTES, PacketRing
 from gateway.contract.envelope import rfc3339
+from gateway.core import said
 from gateway.core.errors import Permanent
 from gateway.core.linkage import CLIP, STILL
 from gateway.runtime.evidence_file import SUFFIX, UNDATED, Stored, load_key, store
@@ -215,7 +216,7 @@ class Evidence:
         elif not self._shows_the_present(judged):
             why = f"where the heads are is not known: the last look for people is more than {LOOKED_MOST_S:g} s old"
         if judged is None or why:
-            log.warning("the picture %s of camera %s is not sent: %s", wish.id, wish.camera, why)
+            log.warning("the picture %s of camera %s is not sent: %s", wish.id, wish.camera, why, extra=said.about(camera=wish.camera))
             return {"unsent": why}
         seen = blurred(to_bgr(blackened(judged.i420, masks)), judged.people)
         return self._keep_outgoing(wish, seen, about | self._taken_at(judged.captured_s))
@@ -323,7 +324,7 @@ class Evidence:
             del self._taken[next(iter(self._taken))]
 
     def _failed(self, wish: Wanted, why: str) -> None:
-        log.error("camera %s: %s", wish.camera, why)
+        log.error("camera %s: %s", wish.camera, why, extra=said.about(camera=wish.camera))
         self._tell({"op": "picture", "picture": wish.id, "failure": why})
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gateway.config.site import Camera, Site
 from gateway.core.reading import Quality, Reading
+from gateway.core.said import about
 from gateway.runtime.vision_watch import NO_VEHICLES, LineWatch, Watch, blind_readings, line_watches_of, watches_of
 from gateway.vision import counting, following, lines, motion, objects, presence, zones
 from gateway.vision.following import Following, normalised
@@ -77,7 +78,7 @@ class Eye:
         watches: list[Watch | LineWatch] = [*self._watches, *self._line_watches]
         for watch in watches:
             if "vehicle" not in kinds and _needs_vehicles(watch):
-                log.warning("camera %s, points %s: %s", camera.id, watch.points, NO_VEHICLES)
+                log.warning("camera %s, points %s: %s", camera.id, watch.points, NO_VEHICLES, extra=about(camera=camera.id))
 
     def forget(self) -> None:
         """After blindness: who was there before is unknown now. The bare ground, and how many passed, is still known."""

@@ -27,7 +27,8 @@ from gateway.config.load import load_site
 from gateway.config.settings import EVIDENCE_NAME, ConfigRefused, tiles_dir
 from gateway.config.site import Site
 from gateway.core.errors import ModelRefused
-from gateway.runtime import vision_views
+from gateway.core.said import about
+from gateway.runtime import logs, vision_views
 from gateway.runtime.vision_camera import Watched
 from gateway.runtime.vision_door import VisionDoor
 from gateway.runtime.vision_evidence import Evidence, Judged, View
@@ -124,7 +125,8 @@ class Vision:
                 self._lose_model(error)
             else:
                 info = detector.info
-                log.info("model %s on %s", info.id, info.provider)
+                log.info("model %s on %s%s", info.id, info.provider, "" if info.tested else ", which the makers of this software never ran")
+                self._door.model = {"id": info.id, "provider": info.provider, "tested": info.tested, "passed_over": list(info.passed_over)}
                 for sight in self._sights:
                     sight.eye = Eye(sight.settings, self._site, detector.detect, info.start, info.keep, info.kinds)
                     sight.judged_s = sight.began_s = self._now()
@@ -136,6 +138,7 @@ class Vision:
     def _lose_model(self, error: ModelRefused) -> None:
         log.error("%s", error)
         self._refused = str(error)
+        self._door.model = {"refused": str(error)}
         for sight in self._sights:
             sight.eye = None
         self._model_lost.set()
@@ -184,7 +187,9 @@ class Vision:
 
     def _say(self, sight: Watched, trouble: str, detail: str) -> None:
         if sight.say(trouble, detail):
-            log.warning("camera %s: %s", sight.settings.id, sight.why) if trouble else log.info("camera %s sees", sight.settings.id)
+            log.warning("camera %s: %s", sight.settings.id, sight.why, extra=about(camera=sight.settings.id)) if trouble else log.info(
+                "camera %s sees", sight.settings.id, extra=about(camera=sight.settings.id)
+            )
         now_s = self._now()
         if sight.blind:
             self._door.put([*blind_readings(sight.settings, self._site, sight.why, now_s), sight.status(now_s)])
@@ -217,22 +222,26 @@ async def run_vision(site: Site, door_path: str) -> None:
 
     def loader() -> Detector:
         models = beside / FOLDER_NAME
-        return load(settings.model, threads=settings.threads, input_width_px=settings.input_width_px, installed=models)
+        width_px = settings.input_width_px
+        return load(settings.model, threads=settings.threads, input_width_px=width_px, installed=models, provider=settings.provider)
 
     await Vision(site, door, loader, beside / EVIDENCE_NAME).run()
 
 
 def main(site_path: str, door_path: str | None = None, parent: int | None = None) -> int:
-    """The command. Ends with 0 on SIGTERM or Ctrl-C, 2 for a site file that is refused; ends with its parent."""
+    """The command. Ends with 0 on SIGTERM or Ctrl-C, 2 for a site file that is refused, 3 for one without cameras; ends with its parent."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if parent is not None and os.getppid() != parent:
         return 0  # the daemon that started us is gone already
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logs.set_up()
     try:
         settings = load_site(site_path)
     except ConfigRefused as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    if not settings.site.cameras:
+        sys.stderr.write(f"{site_path}: has no [[cameras]]; there is nothing to see\n")
+        return 3
     os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     cameras = [
         camera.model_copy(update={"credentials_file": str(settings.beside(camera.credentials_file))}) if camera.credentials_file else camera

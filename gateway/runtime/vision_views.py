@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.core.said import about
 from gateway.vision.mask import Polygon, covered
 from gateway.vision.sight import Views
 from gateway.vision.view import COARSE, FINE, Look, again, blanked, can_be_judged
@@ -39,7 +40,7 @@ def restore(folder: Path, camera: str) -> Views:
     except FileNotFoundError:
         return Views()
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        log.error("camera %s: its stored view cannot be read and is learned anew: %s", camera, error)
+        log.error("camera %s: its stored view cannot be read and is learned anew: %s", camera, error, extra=about(camera=camera))
         return Views()
     return Views(**{name: look for name, look in looks.items() if look.blank is None or can_be_judged(look)})  # masks may leave too little
 
@@ -65,7 +66,7 @@ def store(folder: Path, camera: str, views: Views, masks: Sequence[Polygon] = ()
             os.fsync(file.fileno())
         partial.replace(folder / f"{camera}.npz")
     except OSError as error:
-        log.error("camera %s: its view cannot be stored: %s", camera, error)
+        log.error("camera %s: its view cannot be stored: %s", camera, error, extra=about(camera=camera))
 
 
 def accept(folder: Path, camera: str) -> None:
@@ -102,7 +103,7 @@ def accepted(folder: Path, camera: str) -> bool:
 
 @cache
 def _say_once(camera: str, error: str) -> None:
-    log.error("camera %s: cannot tell whether a new view is accepted: %s", camera, error)
+    log.error("camera %s: cannot tell whether a new view is accepted: %s", camera, error, extra=about(camera=camera))
 
 
 def _blank(masks: Sequence[Polygon]) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -107,15 +108,114 @@ def the_daemon_is_killed(page: Page, campus: School) -> None:
     expect(page.locator("#alarms")).to_contain_text("无报警")
 
 
+@pytest.mark.parametrize("how", ["mouse", "touch"])
+def test_the_first_tap_on_a_phone_takes_the_alarm(browser: Browser, campus: School, how: str) -> None:
+    """A page that has just been opened may not sound yet. The tap wakes the sound, and nothing moves under the finger."""
+    press(campus.here, "panic-gate")
+    with seat(browser, campus.base, size="phone") as page:
+        sign_in(page, GUARD)
+        page.reload()
+        sounding(page, True)
+        button = page.locator("#alarms article[data-key='panic-gate/alarm']").get_by_role("button", name="确认")
+        button.scroll_into_view_if_needed()
+        moved = """() => {
+            const button = document.querySelector("#alarms button"), sound = document.getElementById("sound");
+            sound.hidden = true;
+            const y = button.getBoundingClientRect().y;
+            sound.hidden = false; // as on a phone that makes no sound before it is touched
+            return button.getBoundingClientRect().y - y;
+        }"""
+        assert page.evaluate(moved) == 0
+        before = button.bounding_box()
+        assert before is not None
+        x, y = before["x"] + before["width"] / 2, before["y"] + before["height"] / 2
+        if how == "touch":
+            page.touchscreen.tap(x, y)
+        else:
+            page.mouse.move(x, y)
+            page.mouse.down()
+            expect(page.locator("#sound")).to_be_hidden()
+            assert button.bounding_box() == before
+            page.mouse.up()
+        expect(page.locator("#said")).to_contain_text("已执行")
+        sounding(page, False)
+        wait_for(lambda: state(campus.here, "panic-gate/alarm") == "latched_acknowledged", "the button is let go")
+        page.locator("#alarms").get_by_role("button", name="复位").click()
+        expect(page.locator("#alarms")).to_contain_text("无报警")
+
+
+def test_nothing_moves_under_a_finger(browser: Browser, campus: School) -> None:
+    """What comes while a button is held down is shown once it is let go."""
+    with seat(browser, campus.base, size="phone") as page:
+        sign_in(page, GUARD)
+        settled(page)
+        page.evaluate(
+            """() => addEventListener("pointerdown", () => {
+                still(() => { document.body.dataset.moved = "yes"; });
+                document.body.dataset.atOnce = document.body.dataset.moved || "no";
+            })"""
+        )
+        page.locator("#site").click()
+        expect(page.locator("body")).to_have_attribute("data-at-once", "no")
+        expect(page.locator("body")).to_have_attribute("data-moved", "yes")
+
+
 def test_the_pages_own_process_dies_and_the_open_page_comes_back(browser: Browser, campus: School) -> None:
-    """Its sessions die with it: the page says that it has lost its connection, and asks for the password anew."""
+    """Its sessions die with it: the page says that it has lost its connection, and asks for the password anew.
+
+    The form tells that an alarm stands, and sounds; what is pressed meanwhile is answered in words.
+    """
     with seat(browser, campus.base) as page:
         sign_in(page, GUARD)
         settled(page)
+        press(campus.here, "panic-gate")
+        sounding(page, True)
         campus.page.kill()
         expect(page.locator("#lost")).to_be_visible()
+        page.locator("#alarms").get_by_role("button", name="确认").click()
+        expect(page.locator("#said")).to_contain_text("不知道是否已执行")
         campus.page.start()
         page.wait_for_url("**/sign-in")
+        expect(page.locator("#standing")).to_have_text("有未确认的报警 1")
+        expect(page.locator("main")).not_to_contain_text("校门")
+        sounding(page, True)
+        campus.page.kill()
+        expect(page.locator("#lost")).to_contain_text("连接中断")
+        page.fill("#name", GUARD)
+        page.fill("#password", PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.locator("#said")).to_contain_text("连接中断")
+        sounding(page, True)
+        campus.page.start()
+        expect(page.locator("#lost")).to_be_hidden()
+        page.fill("#password", PASSWORD)
+        page.keyboard.press("Enter")
+        page.locator("#alarms").get_by_role("button", name="确认").click()
+        sounding(page, False)
+        wait_for(lambda: state(campus.here, "panic-gate/alarm") == "latched_acknowledged", "the button is let go")
+        page.locator("#alarms").get_by_role("button", name="复位").click()
+        expect(page.locator("#alarms")).to_contain_text("无报警")
+
+
+def test_a_deed_of_which_no_word_comes_back_is_not_told_as_refused(browser: Browser, campus: School) -> None:
+    """The daemon stands still over a command and carries it out later."""
+    press(campus.here, "panic-gate")
+    with seat(browser, campus.base) as page:
+        sign_in(page, GUARD)
+        sounding(page, True)
+        daemon = campus.here.gateway.process
+        assert daemon is not None
+        daemon.send_signal(signal.SIGSTOP)
+        try:
+            page.locator("#alarms").get_by_role("button", name="确认").click()
+            expect(page.locator("#said")).to_contain_text("不知道是否已执行")
+            expect(page.locator("#said")).not_to_contain_text("未执行")
+        finally:
+            daemon.send_signal(signal.SIGCONT)
+        sounding(page, False)
+        wait_for(lambda: state(campus.here, "panic-gate/alarm") == "latched_acknowledged", "it was done all the same")
+        page.locator("#alarms").get_by_role("button", name="复位").click()
+        expect(page.locator("#alarms")).to_contain_text("无报警")
 
 
 def test_a_leader_shelves_and_is_asked_why(browser: Browser, campus: School) -> None:

@@ -176,3 +176,28 @@ def test_a_file_that_is_no_journal(tmp_path: Path, capsys: pytest.CaptureFixture
     assert on(tmp_path, "verify-ledger") == 2
     assert on(tmp_path, "export", str(tmp_path / "ledger.csv")) == 1
     assert "the journal cannot be read" in capsys.readouterr().err
+
+
+async def test_what_somebody_wrote_does_not_command_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = "漏气\x1b]0;owned\x07\x9b2J"
+
+    def act(command: Command) -> tuple[bool, str]:
+        return command.target != "no", f"hz-1 is open: {command.why}"
+
+    rows = [ROW | {"zh": bad, "en": bad, "responsible": bad}]
+    door = Door(tmp_path / "door.sock", frozenset(), lambda readings: None, act, {"hazards": lambda: rows}, nothing)
+    where = ["--config", str(EXAMPLE), "--state-dir", str(tmp_path)]
+    written = ["--what", bad, "--responsible", "赵强", "--due", "2026-12-01"]
+    task = asyncio.get_running_loop().create_task(door.run())
+    await until((tmp_path / "door.sock").exists)
+    statuses = [
+        await asyncio.to_thread(main, ["hazard", *words, *where])
+        for words in (["open", "kitchen", *written], ["open", "no", *written], ["list"])
+    ]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    said = capsys.readouterr()
+    assert statuses == [0, 1, 0]
+    assert not {"\x1b", "\x07", "\x9b"} & set(said.out + said.err)
+    assert said.out.count("漏气\\x1b]0;owned\\x07\\x9b2J") == 3
+    assert "\\x1b" in said.err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,22 @@ async def test_which_tests_are_due_and_how_the_last_ended(tmp_path: Path, capsys
     assert "hall  OVERDUE for 1 days" in capsys.readouterr().out
     await asked(tmp_path, "walk-test", "--results", pictures={"walk_tests": late})
     assert capsys.readouterr().out.splitlines() == ["2026-11-20  panic  passed, by 李强  点  point"]
+
+
+async def test_dates_are_those_of_the_school(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever this computer thinks it is: 16:30 UTC is the next day at the school."""
+    at_ms = round(datetime(2027, 11, 22, 16, 30, tzinfo=UTC).timestamp() * 1000)
+    row = {"point": "p", "zh": "x", "en": "x", "due": "soon", "in_days": 3, "due_ms": at_ms, "at_ms": at_ms, "passed_ms": at_ms,
+           "result": "passed", "by": "y"}  # fmt: skip
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    try:
+        for words in ("--due", "--results"):
+            await asked(tmp_path, "walk-test", words, pictures={"walk_tests": [row]})
+            assert capsys.readouterr().out.startswith("2027-11-23  p  ")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 async def test_what_was_never_passed_is_listed_long_before_it_is_due(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

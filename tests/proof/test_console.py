@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,3 +107,32 @@ def test_a_daemon_that_is_gone_is_said_and_comes_back_by_itself(school: tuple[Ri
             if "banner" in told["parts"] and "失去联系" not in told["parts"]["banner"]:
                 break
         assert leader.ask("POST", "/act", {"command": "acknowledge", "target": "panic/alarm"})[0] == 200, "the alarm stood on"
+
+
+def test_a_page_whose_port_another_program_has_is_a_fault_until_it_comes_up(tmp_path: Path) -> None:
+    """Told by `status`, `doctor` and an event; its process stays, and opens the page when it can."""
+    port = free_port()
+
+    def faults(here: Rig) -> dict[str, str]:
+        return {fault["alarm"]: fault["reason"] for fault in (here.status() or {"faults": []})["faults"]}
+
+    def over(here: Rig) -> list[str]:
+        return [fault["alarm"] for fault in (here.status() or {"faults": []})["faults"] if fault["state"] == "returned_unacknowledged"]
+
+    with Broker("nats", dir=tmp_path / "broker") as broker, rig(tmp_path, broker.url, field_text(port)) as here:
+        with socket.create_server(("127.0.0.1", port)):
+            page = Program(tmp_path / "page.log", "gateway", "console", "--config", str(here.site)).start()
+            wait_for(lambda: faults(here).get("gw-page/fault") == f"127.0.0.1:{port} cannot be used: Address already in use", "a fault")
+            doctor = subprocess.run(
+                [sys.executable, "-m", "gateway", "doctor", "--config", str(here.site)], capture_output=True, check=False
+            )
+            assert f"gw-page/fault: Guard-room page cannot be opened (127.0.0.1:{port} cannot be used" in doctor.stdout.decode()
+        try:
+            visitor = Visitor(port, f"127.0.0.1:{port}")
+            wait_for(lambda: _there(visitor), "the page is up")
+            wait_for(lambda: "gw-page/fault" in over(here), "the fault is over")
+        finally:
+            assert page.stop() == 0
+        assert page.log.read_text().count("cannot be used") == 1, "said once"
+        told = [event["type"] for event in journal_events(here) if event["data"].get("point") == "gw-page"]
+        assert told == ["campus.fault.activated", "campus.fault.cleared"]

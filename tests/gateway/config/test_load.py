@@ -275,3 +275,31 @@ def test_a_state_folder_too_long_for_its_socket_is_refused(tmp_path: Path) -> No
     )
     with pytest.raises(ConfigRefused, match=r"site\.toml:\d+: site\.state_dir: is too long"):
         load_site(site)
+
+
+PLACES = """
+yard = { name = "操场" }
+kitchen = { name = "厨房" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ("", ""),
+        ('[[points]]\nid = "p"\nrole = "contact"\nplace = "kitchen"\ndevice = "module"\nsignal = "di1"\n', "kitchen"),
+        ("".join(f'[[points]]\nid = "p{n}"\nrole = "contact"\nplace = "{place}"\ndevice = "module"\nsignal = "di{n}"\n'
+                 for n, place in enumerate(("yard", "kitchen", "kitchen"), 1)), "kitchen"),
+        ('[[outputs]]\nid = "o"\nkind = "relay"\nplace = "yard"\ndevice = "module"\nsignal = "do1"\n', "yard"),
+        ('[[devices]]\nid = "next"\nbus = "net"\nunit = 7\nprofile = "advantech-adam-6060"\nplace = "kitchen"\n', "kitchen"),
+        ('[[buses]]\nid = "far"\ntransport = "tcp"\nhost = "192.0.2.2"\n'
+         '[[devices]]\nid = "next"\nbus = "far"\nprofile = "advantech-adam-6060"\nplace = "kitchen"\n', ""),
+    ],
+)  # fmt: skip
+def test_where_a_device_stands_that_does_not_say_it(tmp_path: Path, more: str, place: str) -> None:
+    """Never at the first place of the file for want of another: its fault would send somebody there."""
+    text = SITE.replace('type = "gate" }\n', f'type = "gate" }}{PLACES}')
+    assert site(tmp_path, more, text).points["module"].place == place
+    own = text.replace('profile = "advantech-adam-6060"', 'profile = "advantech-adam-6060"\nplace = "gate"\npublish = "all"')
+    found = site(tmp_path, more, own)
+    assert {found.points[name].place for name in ("module", "module-di4")} == {"gate"}

@@ -17,6 +17,7 @@ import uvicorn
 from gateway.console.accounts import Accounts
 from gateway.console.app import Console
 from gateway.console.pages import Archive
+from gateway.core.errors import DoorRefused
 from gateway.rules.authority import NOTED
 
 PASSWORD = "correct horse"
@@ -28,7 +29,7 @@ class Hand:
     def __init__(self, picture: Mapping[str, Any] | None) -> None:
         self.picture, self.away = picture, False
         self.commands: list[dict[str, Any]] = []
-        self.answer = (True, "done")
+        self.answer: tuple[bool, str] | DoorRefused = (True, "done")
         self._number = 1
 
     @property
@@ -47,6 +48,8 @@ class Hand:
 
     async def act(self, command: dict[str, Any]) -> tuple[bool, str]:
         self.commands.append(command)
+        if isinstance(self.answer, DoorRefused):
+            raise self.answer
         return self.answer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,12 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     known.path.chmod(0o644)
     with pytest.raises(AccountRefused, match="chmod 600"):
         accounts(tmp_path).check("a", PASSWORD)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a file for another user")
+def test_what_root_writes_belongs_to_whom_the_folder_belongs(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12346)
+    known = accounts(tmp_path)
+    known.add("a", "guard", PASSWORD)
+    about = known.path.stat()
+    assert (about.st_uid, about.st_gid, about.st_mode & 0o777) == (12345, 12346, 0o600)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.console.app import PAGES_MOST
 from gateway.console.sessions import ACT_S, LOCKED_S, LOOK_S, WRONG_MOST
+from gateway.core.errors import DoorUnanswered
 from tests.gateway.console.pictures import PANIC, alarm, picture
-from tests.gateway.console.served import Hand, Served
+from tests.gateway.console.served import PASSWORD, Hand, Served
 
 ACKNOWLEDGE = {"command": "acknowledge", "target": "panic-gatehouse/alarm"}
 
@@ -51,6 +54,83 @@ def test_the_daemons_no_is_told_in_its_words(page: Served) -> None:
     guard.sign_in()
     page.hand.answer = (False, "a fault alarm is left to a technician")
     assert guard.ask("POST", "/act", ACKNOWLEDGE)[:2] == (409, '{"error":"a fault alarm is left to a technician"}')
+
+
+def test_a_deed_that_nobody_answered_is_told_as_unknown_and_not_as_refused(page: Served) -> None:
+    guard = page.visitor()
+    guard.sign_in()
+    page.hand.answer = DoorUnanswered("the daemon does not answer within 5 s")
+    status, said, _ = guard.ask("POST", "/act", ACKNOWLEDGE)
+    assert (status, json.loads(said)["unknown"], "不知道是否已执行" in said) == (504, True, True)
+    assert page.visitor().sign_in() == 200, "looking must be possible then"
+
+
+def test_what_follows_of_a_deed_is_told_in_the_language_of_the_page_with_the_names_of_points(page: Served) -> None:
+    leader = page.visitor()
+    leader.sign_in("王主任")
+    button = {"point": "panic-a", "zh": "东侧按钮", "en": "east button", "role": "panic_button", "place": "gatehouse", "system": False}
+    page.hand.show(picture(points=[button | {"quality": "good", "camera": False, "states": []}]))
+    page.hand.answer = (True, "fire drill announced; it begins in 60 s, once it is signed for; stands already and stays real: panic-a")
+    said = leader.ask("POST", "/act", {"command": "start_drill", "target": "fire"})[1]
+    assert json.loads(said)["text"] == "已预告：消防应急演练；签收后 60 秒开始；报警尚未复位，按下仍为真实报警，不计入演练：东侧按钮"
+    page.hand.answer = (True, "acknowledge done: panic-gatehouse/alarm")
+    assert leader.ask("POST", "/act", ACKNOWLEDGE)[:2] == (200, '{"text":""}')
+
+
+def test_one_viewer_with_all_the_pages_keeps_nobody_out(page: Served) -> None:
+    viewer, guard = page.visitor(), page.visitor()
+    viewer.sign_in("校长")
+    guard.sign_in()
+    with ExitStack() as pages:
+        for _ in range(PAGES_MOST):
+            pages.enter_context(viewer.events())
+        with pytest.raises(AssertionError, match="503"), viewer.events():
+            pass
+        with guard.events() as events:
+            assert next(events)[1]["sounds"]
+
+
+def test_another_password_ends_what_began_with_the_old_one(page: Served) -> None:
+    page.accounts.add("换密码", "guard", PASSWORD)
+    old, other = page.visitor(), page.visitor()
+    assert (old.sign_in("换密码"), other.sign_in()) == (200, 200)
+    page.accounts.set_password("换密码", "battery staple")
+    new = page.visitor()
+    assert new.sign_in("换密码", "battery staple") == 200
+    assert old.ask("POST", "/act", ACKNOWLEDGE)[0] == 401
+    assert [each.ask("POST", "/act", ACKNOWLEDGE)[0] for each in (new, other)] == [200, 200]
+
+
+def test_a_name_is_the_same_however_its_letters_are_composed(page: Served) -> None:
+    page.accounts.add("Ren\u00e9", "guard", PASSWORD)
+    rene = page.visitor()
+    assert rene.sign_in("Rene\u0301 ") == 200
+    assert rene.ask("GET", "/")[0] == 200
+    page.accounts.set_password("Rene\u0301", "battery staple")
+    for spelling in ("Ren\u00e9", "Rene\u0301", " Ren\u00e9", "Rene\u0301 ", "Ren\u00e9  "):
+        assert rene.sign_in(spelling, "wrong one") == 403
+    assert rene.sign_in("Ren\u00e9", "battery staple") == 429, "another spelling is no further try"
+
+
+def test_the_form_for_signing_in_says_that_alarms_stand_and_nothing_else_of_them(page: Served) -> None:
+    stranger = page.visitor()
+    page.hand.show(picture(PANIC, alarm("taken", state="acknowledged"), alarm("fault", fault=True)))
+    assert stranger.ask("GET", "/standing")[:2] == (200, '{"untaken":1,"away":false}')
+    html = stranger.ask("GET", "/sign-in")[1]
+    assert 'role="alert">有未确认的报警 <span class="count">1</span>' in html
+    assert "门卫室" not in html
+    page.hand.show(picture(), away=True)
+    assert stranger.ask("GET", "/standing")[:2] == (200, '{"untaken":0,"away":true}')
+    page.hand.show(None, away=True)
+    assert stranger.ask("GET", "/standing")[:2] == (200, '{"untaken":0,"away":true}')
+
+
+@pytest.mark.parametrize(("shown", "there"), [({"loud": True}, True), ({"loud": False}, False)])
+def test_silence_is_offered_where_something_sounds(page: Served, shown: dict[str, Any], there: bool) -> None:
+    guard = page.visitor()
+    guard.sign_in()
+    page.hand.show(picture(PANIC, **shown))
+    assert ('data-act="silence"' in guard.ask("GET", "/")[1]) is there
 
 
 def test_a_viewer_looks_and_does_not_act(page: Served) -> None:

@@ -313,6 +313,24 @@ def test_a_label_lies_within_the_plan(x: int, text: str) -> None:
         assert centre == x, "where there is room it stays under its mark"
 
 
+@pytest.mark.parametrize(
+    "spots", [[(240, 300), (270, 300)], [(240, 300), (240, 340)], [(30, 30), (60, 30)], [(970, 460), (940, 440), (910, 450)]]
+)
+def test_labels_of_points_that_lie_close_do_not_overlap(spots: list[tuple[int, int]]) -> None:
+    rows = [{"point": str(number), "x": x, "y": y} for number, (x, y) in enumerate(spots)]
+    labels = plan.labels([*rows, {"point": "off", "x": None, "y": None}], {row["point"]: "门卫室一键报警按钮" for row in rows}, 470)
+    assert set(labels) == {row["point"] for row in rows}
+    boxes = []
+    for row in rows:
+        label, half = labels[row["point"]], len("门卫室一键报警按钮") * plan.LETTER / 2
+        x, y = row["x"] + label.dx, row["y"] + label.dy
+        boxes.append((x - half, y - plan.LETTER, x + half, y))
+        assert (half <= x <= plan.WIDTH - half, plan.LETTER <= y <= 470) == (True, True)
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1], boxes
+
+
 def test_points_of_one_name_are_told_apart_by_their_ids() -> None:
     points = [{"point": name, "zh": "按钮" if name < "c" else "气体", "en": "b" if name < "c" else "g"} for name in "abc"]
     assert desk.told_apart(points, "zh") == {"a": "按钮 (a)", "b": "按钮 (b)", "c": "气体"}

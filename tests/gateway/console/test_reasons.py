@@ -13,7 +13,7 @@ import pytest
 
 from drivers.modbus_framing import EXCEPTIONS
 from gateway.alarm.machine import TABLE
-from gateway.console import reasons, refusals
+from gateway.console import reasons, refusals, replies
 from gateway.console.phrases import Phrase, Phrases
 from gateway.core.cameras import TROUBLES, words
 from gateway.core.commands import Command
@@ -23,7 +23,19 @@ from gateway.rules.authority import MAY, ROLES, may
 ROOT = Path(__file__).parents[3]
 LATIN = re.compile(r"[A-Za-z]{2,}")
 OWN = {"BCD", "LEL", "ppm", "vol", "Kx"}  # units, formats, and what stands for a name or number
-REFUSING = ("_refused", "_refused_drill", "_refused_point", "authorise", "_permit", "judge", "learn_anew", "_why_not_verified", "_due")
+REFUSING = (
+    "_refused",
+    "_refused_drill",
+    "_refused_point",
+    "authorise",
+    "_permit",
+    "judge",
+    "learn_anew",
+    "_why_not_verified",
+    "_due",
+    "_silence",
+    "_take_snapshot",
+)
 
 
 def parsed(*folders: str) -> Iterator[ast.AST]:
@@ -79,6 +91,20 @@ def given_as_refusals() -> Iterator[str]:
     yield from (step.refused for step in TABLE.values())
 
 
+def given_as_replies() -> Iterator[str]:
+    for node in parsed("gateway/rules", "gateway/runtime"):
+        to = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+        for target in to:
+            if isinstance(target, ast.Tuple) and isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+                pairs = zip(target.elts, node.value.elts, strict=True)
+            else:
+                pairs = zip([target], [node.value] if isinstance(node, ast.Assign | ast.AugAssign) else [], strict=True)
+            for each, value in pairs:
+                if isinstance(each, ast.Attribute) and each.attr == "reply":
+                    whole = value.values[-1] if isinstance(value, ast.BoolOp) else value
+                    yield ("Kx: Kx, by Kx" if isinstance(node, ast.AugAssign) else "") + sentence(whole)
+
+
 def left_in_english(text: str) -> set[str]:
     return set(LATIN.findall(text)) - OWN
 
@@ -87,6 +113,7 @@ REASONS = {*given_as_reasons(), *of_profiles(), *map(str, Failure), *(f"exceptio
     ""
 }
 REFUSALS = {*given_as_refusals()} - {""}
+REPLIES = {*given_as_replies()} - {""}
 
 
 def test_the_collection_finds_what_is_known_to_be_said() -> None:
@@ -106,6 +133,40 @@ def test_every_reason_has_its_words(reason: str) -> None:
 def test_every_refusal_has_its_words(refusal: str) -> None:
     assert not left_in_english(refusals.say(refusal, "zh"))
     assert refusals.say(refusal, "en").isascii()
+
+
+def test_the_collection_finds_replies() -> None:
+    assert {"Kx announced; it begins in Kx s, once it is signed forKx", "silenced: Kx", "answered after Kx s"} <= REPLIES
+    assert len(REPLIES) > 15
+
+
+WHOLE = {  # of replies that end in what may be left out
+    "Kx announced; it begins in Kx s, once it is signed forKx": "Kx announced; it begins in Kx s, once it is signed for",
+    "Kx done: KxKx": "reset done: panic/alarm",
+    "Kx doneKxKx": "end_drill done",
+    "shift opened: KxKx": "shift opened: Kx, from Kx",
+}
+
+
+@pytest.mark.parametrize("reply", sorted(REPLIES))
+def test_every_reply_has_its_words(reply: str) -> None:
+    said = replies.say(WHOLE.get(reply, reply), "zh", {})
+    assert not left_in_english(said)
+    assert bool(said) is (reply not in ("noted", "Kx done: KxKx", "Kx doneKxKx"))
+
+
+@pytest.mark.parametrize(
+    ("reply", "zh", "en"),
+    [
+        ("reset done: panic; not tamper: a fault alarm is left to a technician", "未含 tamper：", "not tamper: a fault alarm"),
+        ("walk test of panic-a, panic-b for 10 min", "报警测试：panic-a, panic-b，10 分钟", "walk test of panic-a"),
+        ("daily: problem, by 李明, to be put right by 王强", "daily：发现问题，检查人 李明，整改责任人 王强", "daily: A problem"),
+        ("what nobody knows: 7", "what nobody knows: 7", "what nobody knows: 7"),
+    ],
+)
+def test_a_reply_says_what_was_left_out_and_what_follows(reply: str, zh: str, en: str) -> None:
+    assert replies.say(reply, "zh", {}).startswith(zh)
+    assert replies.say(reply, "en", {}).startswith(en)
 
 
 @pytest.mark.parametrize("kind", sorted(MAY))

@@ -24,7 +24,7 @@ from gateway.console.book import DOWNLOADS, PAGES
 from tests.gateway.console.hostile import MARK, TEXTS, HostileArchive, Judge, hostile_pictures, rich_picture
 from tests.gateway.console.served import Hand, Served, Visitor
 
-PUBLIC = {"/sign-in", "/language"}
+PUBLIC = {"/sign-in", "/language", "/standing"}
 METHODS = ("HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "get", "X" * 200)
 WITHIN = ("1", "0", "-1", "99999999999999999999", "nobody", "..%2f..%2fetc%2fpasswd", "%00", quote(TEXTS[0], safe=""), "%ff%fe")
 FUZZ = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

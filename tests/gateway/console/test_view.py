@@ -161,3 +161,47 @@ def test_the_ledger_says_how_many_more_there_are() -> None:
     assert '<span class="count">7</span>' in parts(picture(hazards=[], hazards_more=7))["hazards"]
     assert "另有未列出： 7" in parts(picture(hazards=[], hazards_more=7))["hazards"]
     assert "另有未列出" not in parts(picture(hazards=[]))["hazards"]
+
+
+def button(name: str, zh: str, **changes: object) -> dict[str, object]:
+    common = {"role": "panic_button", "place": "gatehouse", "quality": "good", "camera": False, "states": [], "system": False}
+    common |= {"value": False, "unit": "", "reason": ""}
+    return {"point": name, "zh": zh, "en": name, **common, **changes}
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ([button("panic-2", "西侧按钮")], "东侧按钮"),
+        ([button("panic-2", "东侧按钮")], "东侧按钮 (panic-gatehouse)"),
+        ([button("panic-2", "西侧按钮", place="gate")], ""),
+        ([button("gas-1", "燃气", role="gas_concentration")], ""),
+        ([], ""),
+    ],
+)
+def test_two_buttons_of_one_place_are_told_apart(others: list[dict[str, object]], told: str) -> None:
+    html = parts(picture(PANIC, points=[button("panic-gatehouse", "东侧按钮"), *others]))["alarms"]
+    assert re.findall('<b class="which">(.*?)</b>', html) == ([told] if told else [])
+
+
+def test_the_banner_of_a_drill_names_the_points_whose_real_alarm_still_stands() -> None:
+    mode = {
+        "kind": "drill",
+        "state": "running",
+        "points": ["panic-gatehouse", "panic-2"],
+        "by": "王主任",
+        "why": "",
+        "zh": "消防",
+        "en": "fire",
+    }
+    points = [button("panic-gatehouse", "东侧按钮"), button("panic-2", "西侧按钮")]
+
+    def banner(run: dict[str, object], **changes: object) -> str:
+        shown = picture(PANIC | changes, modes=[run], points=points)
+        return view.parts(shown, False, "zh", "guard", "Asia/Shanghai", ("banner",))["banner"]
+
+    assert "不计入演练：东侧按钮</p>" in banner(mode)
+    assert "不计入演练" not in banner(mode, mode="drill:d1")
+    assert "不计入演练" not in banner(mode, fault=True)
+    assert "不计入演练" not in banner(mode, alarm="panic-9/alarm")
+    assert "不计入演练" not in banner(mode | {"kind": "test"})

@@ -262,14 +262,14 @@ Submit = Callable[[str, Exchange], Awaitable[WireOutcome | None]]
 
 @asynccontextmanager
 async def shown(
-    settings: Settings, points: list[dict[str, Any]], refuse: frozenset[str] = frozenset(), submit: Submit = nothing
+    settings: Settings, points: list[dict[str, Any]], refuse: frozenset[str] = frozenset(), submit: Submit = nothing, refusal: str = ""
 ) -> AsyncIterator[list[Command]]:
     """A daemon that shows these points, and takes every command but some kinds; what it was told to do."""
     commands: list[Command] = []
 
     def act(command: Command) -> tuple[bool, str]:
         commands.append(command)
-        return command.kind not in refuse, f"{command.kind}: no"
+        return command.kind not in refuse, refusal or f"{command.kind}: no"
 
     settings.state_dir.mkdir(exist_ok=True)
     door = Door(settings.door_path, frozenset(), lambda readings: None, act, {}, submit)
@@ -323,6 +323,16 @@ async def test_a_measured_value(settings: Settings, quality: str, answer: str, r
     assert "start_test: no" in found["points/panic-gatehouse"]["note"]
 
 
+async def test_why_a_point_could_not_be_tried_is_told_in_both_languages(settings: Settings) -> None:
+    rows = [{"point": "gas-kitchen-lel", "value": None, "unit": "%LEL", "quality": "bad", "reason": "no answer"}]
+    stands = 'the alarm of "panic-gatehouse" stands already: reset it first, then test it'
+    async with shown(settings, rows, frozenset({"start_test"}), refusal=stands):
+        found = await looked_at(settings, "points", "y")
+    said = "测试不能开始：panic-gatehouse 的报警尚未复位：请先复位，再测试"
+    assert (said in found["points/panic-gatehouse"]["note"], stands in found["points/panic-gatehouse"]["note"]) == (True, True)
+    assert "读数不可信：无应答" in found["points/gas-kitchen-lel"]["note"]
+
+
 async def test_problems_that_the_ledger_does_not_take_are_named(settings: Settings) -> None:
     book = opened(settings)
     walk(Done("points/a", note=Text("坏了", "broken")).checks, book, "李工", lambda: AT_MS, lambda *told: None)
@@ -330,7 +340,7 @@ async def test_problems_that_the_ledger_does_not_take_are_named(settings: Settin
         refused = await asyncio.to_thread(fill_ledger, settings, book, DoorSide(settings.door_path), "李工", AT_MS)
     assert refused == ["points/a: open_hazard: no"]
     ((kind, place, due, responsible),) = [(each.kind, each.target, each.value, each.second) for each in commands]
-    assert commands[0].points == ("commission",)
+    assert commands[0].points == ("commission", "points/a"), "found again, it is the same hazard"
     assert commands[0].why == "调试验收 points/a：查 points/a：坏了"
     assert (kind, place, due, responsible) == ("open_hazard", "gate", "2026-11-15", "张卫国")
     assert "未记入" in book.results["points/a"]["ledger"]
@@ -338,6 +348,19 @@ async def test_problems_that_the_ledger_does_not_take_are_named(settings: Settin
         for _ in range(2):
             assert await asyncio.to_thread(fill_ledger, settings, book, DoorSide(settings.door_path), "李工", AT_MS) == []
     assert len(commands) == 1, "what is in the ledger is not put there twice"
+    walk(Done("points/a", note=Text("坏了", "broken")).checks, book, "李工", lambda: AT_MS, lambda *told: None, "points/a")
+    async with shown(settings, []) as commands:
+        assert await asyncio.to_thread(fill_ledger, settings, book, DoorSide(settings.door_path), "李工", AT_MS) == []
+    assert [each.points for each in commands] == [("commission", "points/a")], "done again and wrong again: the ledger knows it by this"
+
+
+def test_a_check_is_about_the_place_of_its_device(settings: Settings) -> None:
+    """Not about the first place of the file, where none of them stands."""
+    visit = Visit(settings, DoorSide(settings.door_path), Terminal(), "李工", lambda: AT_MS, 1.0, range(0), "synchronised")
+    places = {check.key: check.place for step in ("ports", "devices") for check in checks(visit, step)}
+    assert (places["devices/gas-kitchen"], places["devices/gate-module"]) == ("kitchen", "gatehouse")
+    assert places["ports/gate-io"] == "gatehouse"
+    assert places["devices/power-monitor"] == settings.points["residual-main"].place
 
 
 async def test_a_line_of_the_daemons_is_asked_through_it_by_a_relative_name(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,9 @@ from gateway.runtime.doctor import Heard, judge, lines
 from gateway.runtime.doctor_daemon import judge_daemon, judge_hazards, judge_tests, parse_metrics
 from gateway.runtime.doctor_files import judge_files, judge_open_files
 from gateway.runtime.findings import GRADES, SOON, WRONG, Finding
+from tests.gateway.config.test_load import site
 from tests.gateway.runtime.computer import computer
+from tests.gateway.runtime.test_page import pair
 
 EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
 
@@ -62,6 +64,8 @@ def test_a_daemon_on_which_all_is_well(settings: Settings) -> None:
         ({"faults": [fault("gw-path-main/fault")], "paths": [{"id": "main", "up": False, "broker": "b", "reason": "r"}]},
          {"gw-path-main/fault": WRONG}),
         ({"faults": [fault("gw-journal/fault", "latched_unacknowledged")]}, {"gw-journal/fault": SOON}),
+        ({"faults": [fault("gw-path-main/fault", "returned_unacknowledged")]}, {"gw-path-main/fault": SOON}),
+        ({"faults": [fault("gw-path-main/fault", "acknowledged")]}, {"gw-path-main/fault": WRONG}),
         ({"paths": [{"id": "main", "up": False, "broker": "b", "reason": "r"}]}, {"path main": WRONG}),
         ({"devices": {"gas-kitchen": False}, "not_good": [{"point": "gas-kitchen-lel", "reason": "bad: silent"}]}, {"gas-kitchen": WRONG}),
         ({"not_good": [{"point": "gas-kitchen-lel", "reason": "bad: warm-up"}]}, {"gas-kitchen-lel": WRONG}),
@@ -73,6 +77,20 @@ def test_a_daemon_on_which_all_is_well(settings: Settings) -> None:
 )  # fmt: skip
 def test_by_the_daemons_word(settings: Settings, parts: dict[str, Any], found: dict[str, str]) -> None:
     assert grades(judge_daemon(settings, status(**parts), {})) == found
+
+
+def test_why_something_is_wrong_is_told_in_both_languages(settings: Settings) -> None:
+    """What drivers say in English is in Chinese where the line is."""
+    parts = {
+        "faults": [fault("gw-centre-police/fault") | {"reason": "no answer"}],
+        "not_good": [{"point": "gas-kitchen-lel", "reason": "bad: warm-up"}],
+        "paths": [{"id": "main", "up": False, "broker": "b", "reason": "Connection refused"}],
+    }
+    found = {each.where: each.what for each in judge_daemon(settings, status(**parts), {})}
+    assert found["gw-centre-police/fault"].zh == "故障（无应答）"
+    assert found["gas-kitchen-lel"].zh == "读数不可信：异常：预热中"
+    assert found["path main"].zh == "未连接 b：对方拒绝连接"
+    assert [found[where].en.rpartition(": ")[2] for where in ("gas-kitchen-lel", "path main")] == ["warm-up", "Connection refused"]
 
 
 def test_a_fault_says_what_to_do(settings: Settings) -> None:
@@ -187,5 +205,55 @@ def test_the_command(settings: Settings, capsys: pytest.CaptureFixture[str]) -> 
     assert "守护进程" in capsys.readouterr().out
     assert main([*words, "--lang", "en"]) == 1
     assert "the daemon does not answer" in capsys.readouterr().out
-    settings.file.write_text("schema = 2\n")
-    assert main(words) == 2
+
+
+@pytest.mark.parametrize("text", ["schema = 2\n", "no TOML at all [", '[site]\nstate_dir = "here"\n'])
+def test_without_a_site_file_the_computer_is_looked_at_all_the_same(
+    settings: Settings, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    settings.file.write_text(text)
+    words = ["doctor", "--config", str(settings.file), "--state-dir", str(settings.state_dir)]
+    (settings.state_dir / "failures").mkdir()
+    (settings.state_dir / "failures" / "campus-gateway").write_text("1795430000 exit-code exited 1\n")
+    assert main([*words, "--json"]) == 2
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert f"{settings.file}:1: " in said.err
+    assert told["board"]["disk"]["free_bytes"] > 0
+    assert {str(settings.file), "campus-gateway"} <= {finding["where"] for finding in told["findings"]}
+    assert (told["ok"], told["daemon_up"]) == (False, False)
+    assert main([*words, "--lang", "zh"]) == 2
+    shown = capsys.readouterr().out
+    assert "场所文件不能使用" in shown
+    assert "MB free, clock" in shown
+
+
+def test_the_page_and_its_files(tmp_path: Path) -> None:
+    console = '[console]\nhost = "0.0.0.0"\ncert_file = "page.pem"\nkey_file = "page.key"\n'
+    settings = site(tmp_path, console)
+    settings.state_dir.mkdir(exist_ok=True)
+
+    def found() -> dict[str, list[str]]:
+        told: dict[str, list[str]] = {}
+        for finding in judge_files(settings, 0.0, "synchronised", None):
+            told.setdefault(finding.where, []).append(f"{finding.grade}: {finding.what.en} {finding.what.zh}")
+        return told
+
+    nobody, missing = found()["console"]
+    assert nobody.startswith(f"{WRONG}: the guard-room page cannot be opened: its host is 0.0.0.0 and it has no names")
+    assert missing.startswith(f"{WRONG}: the guard-room page cannot be opened: {tmp_path / 'page.pem'} cannot be read: No such file")
+    assert "值守页面打不开" in nobody
+    assert f"值守页面打不开：{tmp_path / 'page.pem'} 读不出：没有这个文件或设备" in missing
+    assert str(tmp_path / "page.key") in found()
+    pair(tmp_path, "page")
+    settings = site(tmp_path, f'{console}names = ["gate.school.example"]\n')
+    assert found() == {}
+
+
+def test_a_key_of_the_evidence_that_others_can_read(settings: Settings) -> None:
+    key = settings.state_dir / "evidence-key"
+    key.write_bytes(bytes(32))
+    key.chmod(0o600)
+    assert grades(judge_files(settings, 0.0, "synchronised", os.getpid())) == {}
+    key.chmod(0o644)
+    assert grades(judge_files(settings, 0.0, "synchronised", os.getpid())) == {str(key): WRONG}

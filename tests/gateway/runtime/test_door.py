@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from gateway.contract.canonical import canonical
 from gateway.core.commands import Command, Photographed
-from gateway.core.errors import DoorRefused
+from gateway.core.errors import DoorRefused, DoorUnanswered
 from gateway.core.reading import Quality, Reading
 from gateway.core.wire import Exchange, Outcome, WireClass
 from gateway.runtime.door import MAX_LINE_BYTES, Door, ask
@@ -361,6 +361,24 @@ async def test_asking_where_nobody_answers(tmp_path: Path) -> None:
         with pytest.raises(DoorRefused, match="does not answer"):
             await ask(tmp_path / "mute", {"op": "status"}, timeout_s=0.05)
         await left.wait()
+        left.clear()
+        with pytest.raises(DoorUnanswered, match="whether it was carried out is not known"):
+            await ask(tmp_path / "mute", {"op": "command", "command": "acknowledge"}, timeout_s=0.05)
+        await left.wait()
+    with pytest.raises(DoorRefused) as never_sent:
+        await ask(tmp_path / "door", {"op": "command", "command": "acknowledge"})
+    assert not isinstance(never_sent.value, DoorUnanswered)
+
+
+async def test_a_daemon_that_dies_over_a_command_leaves_it_unknown(tmp_path: Path) -> None:
+    async def dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.close()
+
+    async with await asyncio.start_unix_server(dying, tmp_path / "dying"):
+        with pytest.raises(DoorUnanswered, match="closed the connection"):
+            await ask(tmp_path / "dying", {"op": "command", "command": "acknowledge"})
+        assert not (await ask(tmp_path / "dying", {"op": "status"}))["ok"]
 
 
 async def test_figures_of_cameras_are_kept_and_nonsense_is_not(tmp_path: Path) -> None:
@@ -381,6 +399,17 @@ async def test_figures_of_cameras_are_kept_and_nonsense_is_not(tmp_path: Path) -
             "camera": {"frame_age_s": 0.2, "judged": 10.0, "inferences": 4.0, "looking_s": 0.1, "analysed_fps": 5.0}
         }
         assert await visitor.ask(op="alive", cameras="none") == {"ok": True}
+
+
+async def test_what_runs_the_model_is_kept_and_nonsense_is_not(tmp_path: Path) -> None:
+    told = {"id": "nanodet", "provider": "CPUExecutionProvider", "tested": True, "passed_over": ["CUDAExecutionProvider: not there"]}
+    async with opened(tmp_path / "door") as (door, _), visiting(tmp_path / "door") as visitor:
+        assert await visitor.ask(op="alive", model={**told, "weights": "many"}) == {"ok": True}
+        assert door.vision.model == told
+        assert await visitor.ask(op="alive", model=["CUDA"]) == {"ok": True}
+        assert door.vision.model == told
+        assert await visitor.ask(op="alive", model={"provider": 7, "refused": "no such file"}) == {"ok": True}
+        assert door.vision.model == {"refused": "no such file"}
 
 
 READ = {"op": "read", "bus": "line", "unit": 3, "request": "0300070001", "reply_bytes": 4, "timeout_ms": 100}

@@ -15,6 +15,7 @@ import pytest
 from gateway.config.load import load_site
 from gateway.core.commands import Command
 from gateway.core.linkage import LinkageSpec, OnAlarm, Switch
+from gateway.core.outputs import OutputSpec
 from gateway.core.points import Text
 from gateway.core.reading import Reading
 from gateway.runtime import showing
@@ -81,6 +82,14 @@ async def test_rules_that_switch_something_are_named(tmp_path: Path) -> None:
         daemon.house.school.rules["lights"] = rule_of(lights)
         rules = daemon.showing.picture()["rules"]
     assert rules == [{"rule": "lights", "zh": "报警照明", "en": "lights"}], "the patrol switches nothing"
+
+
+async def test_whether_anything_sounds_here_is_told(tmp_path: Path) -> None:
+    """Or the page would offer to silence what is not there."""
+    with school(tmp_path) as daemon:
+        for kind, loud in (("lock", False), ("siren", True)):
+            daemon.house.fittings.outputs[kind] = OutputSpec(kind, kind, "gate", Text("输出", "output"), "board", "do1")
+            assert daemon.showing.picture()["loud"] is loud
 
 
 async def test_a_patrol_names_its_checkpoints(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,6 +20,7 @@ from gateway.runtime.door import Door
 from gateway.runtime.status_watch import fitted, rows, screen
 from tests.gateway.runtime.waiting import until
 
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "demo-school.toml"
 
 
@@ -42,7 +45,9 @@ def alarm(**parts: Any) -> dict[str, Any]:
 def test_the_most_urgent_stands_first() -> None:
     told = [
         text
-        for _, text in rows(picture(alarms=[alarm(), alarm(alarm="gw-journal/fault", fault=True)], owed=3, refusing="disk full"), "gone")
+        for _, text in rows(
+            picture(alarms=[alarm(), alarm(alarm="gw-journal/fault", fault=True)], owed=3, refusing="disk full"), "gone", SHANGHAI
+        )
     ]
     assert [text.split(" ")[0] for text in told[:1]] == ["***"]
     assert "DAEMON IS AWAY: gone" in told[0]
@@ -51,11 +56,23 @@ def test_the_most_urgent_stands_first() -> None:
     assert "[received police]" in told[3]
     assert told[4] == "故障 FAULTS (1)"
     assert any("REFUSES: disk full" in text for text in told)
-    assert any("无报警" in text for _, text in rows(picture(), ""))
+    assert any("无报警" in text for _, text in rows(picture(), "", SHANGHAI))
+
+
+def test_times_are_those_of_the_school(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        told = [text for _, text in rows(picture(alarms=[alarm()]), "", SHANGHAI)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert told[0].endswith("Asia/Shanghai")
+    assert told[2].startswith("  09-01 15:30:00  ")
 
 
 def test_nothing_is_shown_before_the_first_word() -> None:
-    assert [text for _, text in rows(None, "no socket")] == ["*** 守护进程失去联系 THE DAEMON IS AWAY: no socket ***"]
+    assert [text for _, text in rows(None, "no socket", SHANGHAI)] == ["*** 守护进程失去联系 THE DAEMON IS AWAY: no socket ***"]
 
 
 def test_chinese_letters_take_two_columns() -> None:

@@ -23,7 +23,7 @@ from gateway.runtime.board_facts import look
 from gateway.runtime.doctor import Heard, judge
 from gateway.runtime.keys import card_hasher, load_signer
 from gateway.runtime.redact import Redactor, names_in, without_secrets
-from gateway.runtime.support_bundle import Bundle, BundleRefused, collect, write
+from gateway.runtime.support_bundle import EVENTS, Bundle, BundleRefused, collect, write
 from tests.gateway.journal.journals import draft, open_at
 from tests.gateway.runtime.computer import computer
 
@@ -153,6 +153,37 @@ def test_no_secret_and_no_name_is_in_it(site: Settings, tmp_path: Path) -> None:
     for canary in (*forms(site), *NAMES):
         assert canary not in everything, [name for name, text in texts.items() if canary in text]
     assert "keys, passwords and camera credentials" in manifest["left_out"]
+
+
+@pytest.mark.parametrize("known_by", ["daemon", "journal", "last visit"])
+def test_who_answers_for_a_hazard_of_long_ago_is_not_in_it(site: Settings, tmp_path: Path, known_by: str) -> None:
+    """Faults and findings name those persons; their entry is older than all events that go into the archive."""
+    who, long_name = "周小芳", "Aleksandra-Ekaterina Konstantinopolskaya"
+    rows = [
+        {"hazard": f"hz-{n}", "zh": "门", "en": "door", "state": "open", "overdue": True, "responsible": name}
+        for n, name in enumerate((who, long_name))
+    ]
+    store, _ = open_at(site.state_dir)
+    if known_by == "journal":
+        store.commit([Batch([draft(EventClass.DUTY, place="gate", responsible=row["responsible"]) for row in rows])], [])
+    store.commit([Batch([draft(EventClass.OBSERVATION, place="gate") for _ in range(EVENTS)])], [])
+    store.close()
+    if known_by == "last visit":
+        (site.state_dir / "commission.json").write_text(json.dumps({"results": {str(n): row for n, row in enumerate(rows)}}))
+    reason = f"2 项逾期 overdue: hz-0 {who} 2026-11-01, hz-1 {long_name[:20]} 2026-11-01"
+    status: dict[str, Any] = {
+        "faults": [{"alarm": "hazards/alarm", "state": "unacknowledged", "zh": "隐患", "en": "hazard", "reason": reason}],
+        "alarms": [], "set_aside": [], "paths": [], "devices": {}, "not_good": [], "metrics": "", "pid": 1,
+        "outbox": {"held_topics": [], "depth": 0}, "journal": {"refusing": ""}, "modes": [],
+    }  # fmt: skip
+    heard = Heard(status, hazards=rows if known_by == "daemon" else [])
+    root = computer(tmp_path / "root")
+    found = judge(site, heard, look(site.state_dir, root), "synchronised", 0.0, root)
+    texts = collect(site, heard, found, with_names=False, root=root).files
+    assert {"status.json", "doctor.json"} <= set(texts)
+    everything = "\n".join(texts.values())
+    assert "hz-1 P" in everything
+    assert [name for name in (who, long_name, long_name[:20]) if name in everything] == []
 
 
 def test_what_helps_is_in_it(site: Settings, tmp_path: Path) -> None:
