@@ -305,7 +305,7 @@ async def test_a_path_that_is_given_up_is_lost_before_it_is_closed(make: Make, m
 
 
 async def test_a_lost_session_leaves_no_cancellation_counted(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    """What is left counted, asyncio.timeout() of Python 3.11.2 takes for a cancellation by somebody else: the path would never come back."""
+    """What is left counted, asyncio.timeout() of Python 3.11.2 takes for somebody else's cancellation: the path would not come back."""
     lan = make().uplink.links["lan"]
     counted: list[int] = []
 
