@@ -19,9 +19,15 @@ from simulators.errors import SimError
 from simulators.library import AnyProfile, load_any, read_any
 from simulators.profiles import OWN_FOLDER, Profile
 from simulators.site import ON_A_LINE, ON_TCP, BusPlan, SitePlan, read_site
+from simulators.surroundings import Surroundings
 
 # name -> module with a main() and arguments of its own
-OF_THEIR_OWN = {"camera": "simulators.camera", "reader": "simulators.osdp_reader", "fleet": "simulators.fleet_run"}
+OF_THEIR_OWN = {
+    "camera": "simulators.camera",
+    "reader": "simulators.osdp_reader",
+    "fleet": "simulators.fleet_run",
+    "do": "simulators.command_do",
+}
 EPILOG = """examples:
   campus-sim school site.toml --http 8600          every bus and device of a site file
   curl -d '{"press_ms": 300}' http://127.0.0.1:8600/points/panic-gatehouse
@@ -51,7 +57,18 @@ def parser() -> argparse.ArgumentParser:
         "at the path that it names (relative to the file), cameras at their rtsp:// addresses. What happens is told over HTTP.",
     )
     school.add_argument("site", type=Path, metavar="SITE.toml", help="the very site file that the gateway runs")
+    school.add_argument("--alive", action="store_true", help="let it live: sensors tremble, circuits leak, cables are warm, posts go up")
     school.add_argument("--no-cameras", action="store_true", help="leave the cameras out")
+    school.add_argument(
+        "--broker",
+        default="",
+        metavar="KIND|URL",
+        help="nats or mosquitto: start one, reached through proxies at the addresses of the site file's paths; or mqtt://HOST:PORT of "
+        "one that runs: the proxies lead there",
+    )
+    school.add_argument("--clock", type=Path, metavar="FILE", help="write here how far off the gateway's clock is; says how to start it")
+    school.add_argument("--disk", type=Path, metavar="DIR", help="mount a small disk in this folder for the gateway's files (root)")
+    school.add_argument("--disk-mb", type=int, default=64, metavar="MB", help="its size; default: 64")
     _add_play_options(school)
 
     device = programs.add_parser(
@@ -86,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
 
     programs.add_parser("camera", help="one camera (RTSP)", add_help=False)
     programs.add_parser("reader", help="one card reader (OSDP), worked from the keyboard", add_help=False)
+    programs.add_parser("do", help="let something happen in a school that runs: press, fault, cut, heal, list", add_help=False)
     programs.add_parser("fleet", help="many gateways at a cluster of brokers: a load", add_help=False)
     return top
 
@@ -120,7 +138,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _school(given: argparse.Namespace) -> int:
     plan = read_site(given.site, given.profiles)
-    return asyncio.run(_play(plan, given, cameras=not given.no_cameras))
+    around = Surroundings(given.broker, plan.paths, given.clock, given.disk, given.disk_mb)
+    return asyncio.run(_play(plan, given, cameras=not given.no_cameras, around=around))
 
 
 def _device(given: argparse.Namespace) -> int:
@@ -155,17 +174,20 @@ def _transport(given: argparse.Namespace, profile: AnyProfile, possible: tuple[s
     return str(given.transport or spoken[0])
 
 
-async def _play(plan: SitePlan, given: argparse.Namespace, cameras: bool) -> int:
+async def _play(plan: SitePlan, given: argparse.Namespace, cameras: bool, around: Surroundings | None = None) -> int:
     """Plays a site until SIGINT or SIGTERM."""
     try:
         from simulators.api import LOOPBACK, ApiServer, listen
     except ImportError as error:
         raise SimError(f"the HTTP API needs more packages ({error}): pip install 'campus-gateway[sim]'") from error
+    from simulators.alive import Alive
     from simulators.school import School
 
     with listen(given.http) as sock:
-        async with School(plan, given.delay_ms / 1000, given.jitter_ms / 1000, cameras) as school:
-            server = ApiServer(school)
+        async with School(plan, given.delay_ms / 1000, given.jitter_ms / 1000, cameras, around) as school, Alive(school) as alive:
+            server = ApiServer(school, alive)
+            if getattr(given, "alive", False):
+                alive.liven()
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, setattr, server, "should_exit", True)
@@ -174,6 +196,8 @@ async def _play(plan: SitePlan, given: argparse.Namespace, cameras: bool) -> int
                 await server.up.wait()
                 for bus_id, wire in school.wires.items():
                     print(f"{bus_id}: {wire.address}")
+                for line in around.lines() if around else ():
+                    print(line)
                 _say_ready(f"ready http://{LOOPBACK}:{sock.getsockname()[1]}", given.ready_fd)
     return 0
 

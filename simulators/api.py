@@ -6,13 +6,33 @@
     GET    /devices                            device id -> bus, unit, profile, fault, signals with their values
     POST   /devices/{id}/signals/{signal}      {"value": ...}
     POST   /devices/{id}/say                   {"hex": "02 30 ..."}: these very bytes, from a device with frames of its own
-    POST   /devices/{id}/fault                 {"kind": "silent", "ms": 0, "code": 4}; DELETE heals
-    POST   /devices/{id}/restart               power off and on
+    POST   /devices/{id}/fault                 {"kind": "late", "ms": 400, "for_s": 30}; DELETE heals all of it
+    POST   /points/{id}/fault                  the same for the signal of a point: {"kind": "stuck"}; DELETE heals
+    POST   /devices/{id}/restart               power off and on, at once
     POST   /buses/{id}/unplug, /buses/{id}/plug
+    POST   /buses/{id}/fault                   {"kind": "noise", "ms": 100}; DELETE heals
     POST   /cameras/{id}                       {"person": true, "freeze": false, "black": false}
+    POST   /cameras/{id}/trouble               {"kind": "covered"}; DELETE heals
+    GET    /network                            the ways to the broker: addresses, connections, bytes
+    POST   /network/{id}                       {"kind": "delay", "ms": 200}; DELETE heals
+    POST   /broker                             {"kind": "kill"}, {"kind": "start"}; DELETE heals
+    POST   /clock                              {"jump_s": 3600}; DELETE takes all jumps back
+    POST   /disk                               {"kind": "full"}; DELETE heals
+    GET    /faults                             all kinds, what each can be told, and who can have them
+    GET    /troubles                           what is wrong at present; DELETE heals everything
+    GET    /world                              what lives: gas, cables, bollards, doors, outputs, people
+    POST   /world                              {"alive": true, "speed": 10, "rain": true, "hour": 7.5}
+    POST   /places/{id}/gas                    {"rate": 100} litres a minute from an open tap, {"window": true}
+    POST   /cables/{point}                     {"load_ratio": 1.6, "loose": true, "tau_s": 20}, {"leak_ma": 400}, {"arcs": 14}
+    POST   /bollards/{point}                   {"move": "up" | "down" | "stop" | "repair"}, {"obstacle": true}, {"ram": true} or km/h
+    POST   /doors/{id}                         {"do": "pass" | "exit" | "force" | "hold" | "close", "card": "26 00C0FFEE"}
+    POST   /outputs/{id}                       {"stuck": true}: its valve, lock or siren does not follow
+    POST   /people                             {"patrol": ID}, {"pupils": PLACE}, {"guard": CAMERA}, {"climber": CAMERA}
+    POST   /cameras/{id}/scene                 {"walk": {...}}, {"light": "night"}, {"rain": true}, {"hand": true}, ...
     GET    /stats                              requests per device and bus; per point when it was set and first read
 
-Every POST and DELETE answers {"at_ns": when the change was made}, in ns of CLOCK_MONOTONIC. Errors: 400, 404 with {"error": ...}.
+Each trouble may have "for_s": it then heals by itself. Every POST and DELETE answers {"at_ns": when the change was made}, in ns of
+CLOCK_MONOTONIC. Errors: 400, 404 with {"error": ...}.
 """
 
 from __future__ import annotations
@@ -32,8 +52,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from simulators.alive import Alive
+from simulators.api_faults import FaultsApi, fault_of
+from simulators.api_world import WorldApi
 from simulators.errors import SimError
-from simulators.faults import Fault
 from simulators.school import School, Unknown
 
 Handler = Callable[[Request], Awaitable[JSONResponse]]
@@ -80,7 +102,7 @@ class _Api:
                     "bus": plans[device.id].bus,
                     "unit": device.unit,
                     "profile": device.profile.id,
-                    "fault": asdict(device.fault) if device.fault else None,
+                    "fault": fault_of(device),
                     "signals": {name: device.get(name) for name in device.profile.signals},
                 }
                 for device in self.school.devices.values()
@@ -98,30 +120,6 @@ class _Api:
             case {"hex": str(digits), **rest} if not rest:
                 return _done(self.school.say(request.path_params["id"], bytes.fromhex(digits)))
         raise ValueError('give {"hex": "02 30 ..."}')
-
-    async def set_fault(self, request: Request) -> JSONResponse:
-        body = await _body(request)
-        if not isinstance(body.get("kind"), str) or not set(body) <= {"kind", "ms", "code"}:
-            raise ValueError('give {"kind": "silent"}, with "ms" for late or "code" for exception')
-        if not all(isinstance(body.get(key, 0), int) for key in ("ms", "code")):
-            raise ValueError("ms and code are whole numbers")
-        self.school.set_fault(request.path_params["id"], Fault(**body))
-        return _done(time.monotonic_ns())
-
-    async def heal(self, request: Request) -> JSONResponse:
-        self.school.set_fault(request.path_params["id"], None)
-        return _done(time.monotonic_ns())
-
-    async def restart(self, request: Request) -> JSONResponse:
-        return _done(self.school.device(request.path_params["id"]).restart())
-
-    async def unplug(self, request: Request) -> JSONResponse:
-        await self.school.unplug(request.path_params["id"])
-        return _done(time.monotonic_ns())
-
-    async def plug(self, request: Request) -> JSONResponse:
-        await self.school.plug(request.path_params["id"])
-        return _done(time.monotonic_ns())
 
     async def set_camera(self, request: Request) -> JSONResponse:
         return _done(self.school.set_camera(request.path_params["id"], await _body(request)))
@@ -148,8 +146,8 @@ class _Api:
         )
 
 
-def application(school: School) -> Starlette:
-    """The API of one school."""
+def application(school: School, alive: Alive | None = None) -> Starlette:
+    """The API of one school. alive: its world; a sleeping one if left out."""
     api = _Api(school)
     routes: list[tuple[str, str, Handler]] = [
         ("GET", "/health", api.health),
@@ -158,13 +156,10 @@ def application(school: School) -> Starlette:
         ("GET", "/devices", api.devices),
         ("POST", "/devices/{id}/signals/{signal}", api.set_signal),
         ("POST", "/devices/{id}/say", api.say),
-        ("POST", "/devices/{id}/fault", api.set_fault),
-        ("DELETE", "/devices/{id}/fault", api.heal),
-        ("POST", "/devices/{id}/restart", api.restart),
-        ("POST", "/buses/{id}/unplug", api.unplug),
-        ("POST", "/buses/{id}/plug", api.plug),
         ("POST", "/cameras/{id}", api.set_camera),
         ("GET", "/stats", api.stats),
+        *FaultsApi(school, _body).routes(),
+        *WorldApi(school, alive or Alive(school), _body).routes(),
     ]
     return Starlette(
         routes=[Route(path, handler, methods=[method]) for method, path, handler in routes],
@@ -187,9 +182,9 @@ def listen(port: int) -> socket.socket:
 class ApiServer(uvicorn.Server):
     """The HTTP server; leaves signals to the program that runs it. End it with `should_exit = True`."""
 
-    def __init__(self, school: School) -> None:
+    def __init__(self, school: School, alive: Alive | None = None) -> None:
         super().__init__(
-            uvicorn.Config(application(school), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn.Config(application(school, alive), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
         )
         self.up = asyncio.Event()
 

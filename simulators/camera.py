@@ -4,7 +4,8 @@
 With --http, GET / tells the state and POST / sets it: {"person": true}, {"person": {"who": "cameraman", "height_ratio": 0.4}},
 {"trouble": "none" | "frozen" | "black" | "washed" | "blurred" | "covered" | "sprayed" | "moved" | "night"},
 {"silent": true} (it hangs: connected, but nothing is sent), {"gone": true} (its port is closed), {"garbage": true},
-{"size": [1280, 720]} (in mid-stream), and, as before, {"freeze": true} and {"black": true}.
+{"size": [1280, 720]} (in mid-stream), {"scene": {...}} (people who walk, light and weather, see `camera_life`),
+and, as before, {"freeze": true} and {"black": true}.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from zlib import crc32
 
 import av
 import numpy as np
@@ -29,8 +32,11 @@ from av.video.frame import PictureType, VideoFrame
 from numpy.typing import NDArray
 from PIL import Image
 
+from simulators.camera_life import Life
+from simulators.camera_people import draw_people
 from simulators.camera_scene import PEOPLE, Person, Scene
 from simulators.camera_trouble import NAMES, TROUBLES
+from simulators.camera_weather import weathered
 from simulators.mjpeg_server import MjpegServer
 from simulators.rtsp_server import CLOCK_HZ, RtspServer, Stream, parameter_sets
 
@@ -69,6 +75,7 @@ class CameraServer:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._person, self._present = Person(), False
+        self._life = Life(crc32(path.encode()))
         self._shown = Shown(size)
 
     @property
@@ -117,10 +124,12 @@ class CameraServer:
         gone: bool | None = None,
         garbage: bool | None = None,
         size: Sequence[int] | None = None,
+        scene: dict[str, Any] | None = None,
     ) -> None:
         """Changes what is given. person: true walks in, false leaves, or fields of Person; freeze: the picture stands still;
         black: the sensor gives nothing; silent: connected, but nothing is sent; trouble: one of `camera_trouble.NAMES`; gone: the port
-        is closed; garbage: what is sent cannot be decoded; size: width, height from now on. ValueError for what cannot be shown."""
+        is closed; garbage: what is sent cannot be decoded; size: width, height from now on; scene: people and weather, see `camera_life`.
+        ValueError for what cannot be shown."""
         changes: dict[str, Any] = {"silent": silent, "gone": gone, "garbage": garbage}
         if trouble is not None and trouble not in NAMES:
             raise ValueError(f"no trouble {trouble}; expected {', '.join(NAMES)}")
@@ -130,6 +139,8 @@ class CameraServer:
             raise ValueError("a size is [width, height] in pixels, even numbers from 64 to 4096")
         changes |= {"trouble": trouble, "size": None if size is None else (size[0], size[1])}
         with self._lock:
+            if scene is not None:
+                self._life.order(scene, time.monotonic())
             if isinstance(person, dict):
                 self._person, self._present = _person(person), True
             elif person is not None:
@@ -143,7 +154,8 @@ class CameraServer:
         with self._lock:
             shown = asdict(self._shown)
             flags = {"freeze": shown["trouble"] == "frozen", "black": shown["trouble"] == "black"}
-            return {"url": self.url, "person": asdict(self._person) if self._present else False, **flags, **shown}
+            scene = self._life.state(time.monotonic())
+            return {"url": self.url, "person": asdict(self._person) if self._present else False, "scene": scene, **flags, **shown}
 
     def _film(self, coder: Coder) -> None:
         scene, inside_ratio = Scene(coder.size), 0.0
@@ -152,8 +164,10 @@ class CameraServer:
         number = 0
         while not self._stopping.wait(max(0.0, began_s + number / self._fps - time.monotonic())):
             number += 1
+            now_s = time.monotonic()
             with self._lock:
                 person, present, shown, server = self._person, self._present, self._shown, self._server
+                walkers, weather = self._life.people(now_s), self._life.weather(now_s)
             if shown.size != coder.size:
                 scene, coder = Scene(shown.size), Coder(self._codec, self._fps, shown.size)
                 self._stream.parameter_sets = coder.parameter_sets
@@ -161,7 +175,8 @@ class CameraServer:
             pace = 1.0 / (self._fps * max(person.walk_s, 1e-3))
             inside_ratio = min(1.0, inside_ratio + pace) if present else max(0.0, inside_ratio - pace)
             if shown.trouble != "frozen":
-                picture = scene.picture(person, inside_ratio)
+                more = partial(draw_people, walkers=walkers, now_s=now_s)
+                picture = weathered(scene.picture(person, inside_ratio, more), weather, self._life.rng)
             if shown.silent or server is None:
                 continue
             key = self._stream.wants_key.is_set()

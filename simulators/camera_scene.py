@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,10 +41,13 @@ class Scene:
         self._noise = noise.astype(np.int16)
         self._count = 0
 
-    def picture(self, person: Person | None, inside_ratio: float) -> Bytes:
-        """One picture (H, W, 3) uint8 RGB. inside_ratio: 0 the person is outside on the left, 1 where it stands."""
+    def picture(self, person: Person | None, inside_ratio: float, draw_more: Callable[[Image.Image], Image.Image] | None = None) -> Bytes:
+        """One picture (H, W, 3) uint8 RGB. inside_ratio: 0 the person is outside on the left, 1 where it stands.
+
+        draw_more: draws what else is there, behind that person.
+        """
         width, height = self._size
-        image = self._ground
+        image = self._ground if draw_more is None else draw_more(self._ground)
         if person is not None and inside_ratio > 0:
             figure = cut_out(person.who, round(person.height_ratio * height))
             start, stop = -figure.width, round(person.x_ratio * width - figure.width / 2)

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from simulators import encode, modbus
 from simulators.device_writes import Hit, Rules, coil_word
 from simulators.encode import Value
-from simulators.faults import Fault
+from simulators.faults import KINDS, Fault, swap_bits
 from simulators.healthy import healthy
-from simulators.memory import Memory
+from simulators.memory import Memory, spans
 from simulators.profiles import Profile
-from simulators.signals import Signal, Write
+from simulators.signals import TWO_WORDS, Signal, Write
 
 BEATS_PER_LIMIT = 3  # a heartbeat steps three times in the time that its profile allows (XNX: 5 s)
 FEEDS_MISSED = 3  # a watchdog trips after three times the period in which it wants to be fed
@@ -52,8 +52,10 @@ class Device:
     """One address on a wire.
 
     on_change: called with (device, signal, value, at_ns) after each change, also one that a master wrote; in the thread that made it.
-    fault: what it does wrong at present, or None.
+    fault: what it does wrong at present, or None. can: the kinds of `faults.KINDS` that it can have.
     """
+
+    can: tuple[str, ...] = tuple(KINDS)
 
     def __init__(self, device_id: str, unit: int, profile: Profile, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.id = device_id
@@ -68,7 +70,7 @@ class Device:
         self._memory = Memory(profile, unit)
         self._healthy = healthy(profile)
         self._rules = Rules(profile)
-        self._readable = {area: _spans(profile, area) for area in ("coil", "discrete", "holding", "input")}
+        self._readable = {area: spans(profile, area) for area in ("coil", "discrete", "holding", "input")}
         self._exact = {(block.area, block.address, block.count) for block in profile.exact_blocks}
         self._exact_areas = {block.area for block in profile.exact_blocks}
         self._followers: dict[str, list[Signal]] = {}  # counters and latches by the contact of their input
@@ -111,7 +113,8 @@ class Device:
             changed = self._memory.meant(name, value)
             for each, new in list(changed.items()):
                 rest = self._rest(each)
-                if signals[each].kind == "contact" and not isinstance(new, str) and bool(new) != rest and self.get(each) == rest:
+                is_moved = signals[each].kind == "contact" and not isinstance(new, str) and bool(new) != rest and self.get(each) == rest
+                if is_moved and not self._memory.is_held(each):
                     changed |= self._counted(signals[each])
             if self.profile.heartbeat and name == self.profile.heartbeat.signal:
                 self._begin_ns = at_ns
@@ -158,14 +161,57 @@ class Device:
             self._at_rest[name] = closed
             self._to_rest(name)
 
-    def restart(self) -> int:
-        """Power off and on: counters at 0, latches released, contacts at rest. Returns when."""
+    def restart(self, keeps: str = "nothing") -> int:
+        """Power off and on: contacts at rest, outputs off; counters at 0 and latches released, unless it keeps them. Returns when.
+
+        keeps: `nothing`, `counters` (in a memory of their own), or `all` (counters, latches and outputs).
+        """
+        kept = {"nothing": (), "counters": ("counter",), "all": ("counter", "latched", "output")}[keeps]
         with self._lock:
             at_ns = self._clock_ns()
+            values = {name: self.get(name) for name, signal in self.profile.signals.items() if signal.kind in kept and not signal.made_from}
             self._power_on(at_ns)
             for name in self._at_rest:
                 self._to_rest(name)
+            for name, value in values.items():
+                self._memory.store(name, value)
         return at_ns
+
+    # --- what goes wrong with signals --------------------------------------------------------------
+
+    def hold(self, name: str = "") -> None:
+        """A signal is stuck; without a name all are. What is set from now on is seen when it is let go; nothing is counted meanwhile."""
+        with self._lock:
+            self._memory.hold(self._places(name))
+
+    def let_go(self, name: str = "") -> None:
+        """It moves again. A contact that has left its rest meanwhile counts one and sets its latch now."""
+        with self._lock:
+            at_ns = self._clock_ns()
+            held = [each for each in self._places(name) if self._memory.is_held(each)]
+            before = {each: self._memory.get(each) for each in held}
+            self._memory.let_go(held)
+            changed = {each: new for each in held if (new := self._memory.get(each)) != before[each]}
+            for each, new in list(changed.items()):
+                rest = self._rest(each)
+                if self.profile.signals[each].kind == "contact" and not isinstance(new, str) and bool(new) != rest == before[each]:
+                    changed |= self._counted(self.profile.signals[each])
+            for each, new in changed.items():
+                self._memory.store(each, new)
+                self._mark(each, at_ns)
+        self._tell(changed, at_ns)
+
+    def reset_counters(self, name: str = "") -> int:
+        """A counter begins anew; without a name all do. Returns when. ValueError when there is none."""
+        signals = self.profile.signals
+        names = [name] if name else [each for each, signal in signals.items() if signal.kind == "counter"]
+        if not names or any(signals[each].kind != "counter" for each in names):
+            raise ValueError(f"{name} is a {signals[name].kind}, no counter" if name else f"device {self.id} has no counters")
+        return max(self.set(each, 0) for each in names)
+
+    def _places(self, name: str) -> list[str]:
+        """What lies in the memory of a signal, or of all that can move."""
+        return self._memory.sources(name) if name else [each for each, signal in self.profile.signals.items() if not signal.made_from]
 
     # --- the wire's side ---------------------------------------------------------------------------
 
@@ -181,12 +227,13 @@ class Device:
             try:
                 if self.fault and self.fault.kind == "exception":
                     raise modbus.Refused(self.fault.code)
-                request = modbus.parse_request(pdu)
+                request = modbus.parse_request(self._bits(pdu, 6) if function == modbus.WRITE_COILS else pdu)
                 if request.writes:
                     written, form, ack = self._write(request, at_ns)
                     reply = modbus.write_reply(pdu, form, ack)
                 else:
                     reply = self._read(request, at_ns)
+                    reply = self._bits(reply, 2) if request.area in ("coil", "discrete") else reply
             except modbus.Refused as refused:
                 self.traffic.exceptions += 1
                 return modbus.exception_reply(function, refused.code)
@@ -204,11 +251,26 @@ class Device:
         for name in [name for name in self._unread if self._lies_in(name, request.area, begin, end)]:
             self._unread.discard(name)
             self.changes[name].first_read_ns = at_ns
-        reply = modbus.read_reply(request, self._memory.words(request.area, begin, request.count))
+        reply = modbus.read_reply(request, self._words(request.area, begin, request.count))
         for signal in self._read_clears:
             if self._lies_in(signal.name, request.area, begin, end):
                 self._memory.store(signal.name, self._healthy[signal.name])
         return reply
+
+    def _words(self, area: str, begin: int, count: int) -> list[int]:
+        """What is read there; with the registers of 32-bit values exchanged where that is the fault."""
+        words = self._memory.words(area, begin, count)
+        if self.fault and self.fault.kind == "words-swapped":
+            for at in {s.address - begin for s in self.profile.signals.values() if s.area == area and s.type in TWO_WORDS}:
+                if 0 <= at < count - 1:
+                    words[at], words[at + 1] = words[at + 1], words[at]
+        return words
+
+    def _bits(self, pdu: bytes, begin: int) -> bytes:
+        """A data unit whose packed bits begin there, in the order that this device has for them."""
+        if self.fault and self.fault.kind == "bits-swapped":
+            return pdu[:begin] + swap_bits(pdu[begin:], self.fault.order)
+        return pdu
 
     def _check_limits(self, request: modbus.Request) -> None:
         limits = self.profile
@@ -376,23 +438,3 @@ class Device:
         if signal.made_from:
             return any(self._lies_in(source, area, begin, end) for source in signal.made_from)
         return signal.area == area and begin <= signal.address and signal.address + signal.size <= end
-
-
-def _spans(profile: Profile, area: str) -> list[tuple[int, int]]:
-    """Address ranges (first, one past the last) that may be read: the profile's map, with the holes that one request may bridge."""
-    taken = [(s.address, s.address + s.size) for s in profile.signals.values() if s.area == area]
-    clears = [s.clear for s in profile.signals.values() if s.clear]
-    taken += [(write.address, write.address + len(write.values)) for write in clears if write.area == area]
-    if profile.identity and profile.identity.area == area:
-        taken.append((profile.identity.address, profile.identity.address + 1))
-    if profile.word_order and profile.word_order.area == area:
-        taken.append((profile.word_order.address, profile.word_order.address + 2))
-    spans: list[tuple[int, int]] = []
-    for low, high in sorted(taken):
-        if spans and low - spans[-1][1] <= profile.max_hole:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], high))
-        else:
-            spans.append((low, high))
-    if (exact := profile.exact_bits) and area in ("coil", "discrete"):
-        return [(low // exact * exact, -(-high // exact) * exact) for low, high in spans]
-    return spans

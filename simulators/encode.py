@@ -42,7 +42,18 @@ def encode(signal: Signal, value: Value, exponent: int = 0, flip: bool = False) 
 def _words(signal: Signal, value: Value, exponent: int, flip: bool) -> list[tuple[int, int]]:
     if signal.type == "text":
         return _text_registers(signal, value)
-    raw = to_raw(signal, value, exponent, flip)
+    return _placed(signal, to_raw(signal, value, exponent, flip))
+
+
+def masks(signal: Signal) -> list[int]:
+    """Which bits of each register (or bit) from the signal's address on are its own."""
+    if signal.type == "text":
+        return [0xFFFF] * signal.length
+    found = [mask for mask, _ in _placed(signal, 0)]
+    return [_swapped(mask) for mask in found] if signal.little else found
+
+
+def _placed(signal: Signal, raw: int) -> list[tuple[int, int]]:
     if not signal.in_registers:
         return [(1, raw)]
     shift, mask = (signal.bit or 0), field_mask(signal)

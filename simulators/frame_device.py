@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 from simulators.device import Change
 from simulators.encode import Value
-from simulators.faults import Fault
+from simulators.faults import EVERY_DEVICE, ON_THE_WIRE, Fault
 from simulators.frame_profile import Form, FrameProfile, FrameSignal, Marks
 from simulators.frame_text import anchored, text_for
 from simulators.frames import fill, marked, peek, poke, proven, sealed, set_decimals, spoilt
 from simulators.healthy import ROOM_CEL, good_names
+from simulators.sticking import Sticking
 
 Key = tuple[str, Marks]  # record, and the bytes that say which message it is
 OnChange = Callable[["FrameDevice", str, Value, int], None]
@@ -41,6 +42,8 @@ class FrameTraffic:
 class FrameDevice:
     """One device. on_frame: called with (seconds to wait, bytes) for all that it says. on_change, fault: as of a Modbus device."""
 
+    can: tuple[str, ...] = (*EVERY_DEVICE, "late", *ON_THE_WIRE)
+
     def __init__(self, device_id: str, unit: int, profile: FrameProfile, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.id = device_id
         self.unit = unit
@@ -56,6 +59,7 @@ class FrameDevice:
         self._heard = b""
         self._hears = self._expected()
         self._confirmations: list[bytes] = []
+        self._sticking = Sticking(profile.signals)
         self._power_on()
 
     def _power_on(self) -> None:
@@ -98,6 +102,8 @@ class FrameDevice:
             at_ns = self._clock_ns()
             signal = self.profile.signals[name]
             said = b""
+            if self._sticking.takes(name, value):
+                return at_ns
             if signal.kind == "output":
                 self._values[name] = self._state(signal, value)
             elif signal.at is not None and signal.kind == "card" and value == "":
@@ -128,8 +134,21 @@ class FrameDevice:
     def rest(self, name: str, closed: bool) -> None:
         """Contacts in frames have no rest but false: nothing to do."""
 
-    def restart(self) -> int:
-        """Power off and on."""
+    def hold(self, name: str = "") -> None:
+        """A signal is stuck; without a name all are. What is set meanwhile is said when it is let go."""
+        with self._lock:
+            self._sticking.hold(name)
+
+    def let_go(self, name: str = "") -> None:
+        """It moves again."""
+        self._sticking.let_go(name, self.set)
+
+    def reset_counters(self, name: str = "") -> int:
+        """ValueError: it counts nothing."""
+        raise ValueError(f"device {self.id} has no counters")
+
+    def restart(self, keeps: str = "nothing") -> int:
+        """Power off and on. It keeps nothing, whatever `keeps` says."""
         with self._lock:
             self._power_on()
             self._heard = b""
@@ -155,6 +174,8 @@ class FrameDevice:
 
     def heard(self, data: bytes) -> None:
         """Takes received bytes, in pieces of any size: polls are answered, commands obeyed."""
+        if self.fault and self.fault.is_off:
+            return
         self._heard += data
         while self._heard:
             known = [*self._hears, *self._confirmations]
@@ -202,7 +223,7 @@ class FrameDevice:
         fault = self.fault
         form = next((form for form in self.profile.forms if proven(form, data)), None)
         match fault.kind if fault else "":
-            case "silent":
+            case "silent" | "unplugged" | "reboot":
                 return
             case "wrong-crc":
                 data = spoilt(form, data)

@@ -61,6 +61,10 @@ class FrameWire(abc.ABC):
                 timer.cancel()
             self._close()
 
+    def noise(self, data: bytes) -> None:
+        """Bytes that no device meant, at once, no matter who speaks."""
+        self._write_if_plugged(data)
+
     @abc.abstractmethod
     async def _open(self) -> None:
         """Make the pty or the port."""

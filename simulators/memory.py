@@ -24,14 +24,42 @@ class Memory:
         self._profile = profile
         self._unit = unit
         self._areas: dict[str, dict[int, int]] = {"coil": {}, "discrete": {}, "holding": {}, "input": {}}
+        self._held: dict[str, dict[tuple[str, int], tuple[int, int]]] = {}  # of what is stuck: place -> its bits, and how they stand
 
     def words(self, area: str, begin: int, count: int) -> list[int]:
-        """Registers, or bits in the bit areas."""
+        """Registers, or bits in the bit areas; those that are stuck as they were."""
         memory = self._areas[area]
-        return [memory.get(address, 0) for address in range(begin, begin + count)]
+        found = [memory.get(address, 0) for address in range(begin, begin + count)]
+        for places in self._held.values():
+            for (held_area, address), (mask, bits) in places.items():
+                if held_area == area and begin <= address < begin + count:
+                    found[address - begin] = found[address - begin] & ~mask | bits
+        return found
+
+    def hold(self, names: Iterable[str]) -> None:
+        """What these signals show stays as it is. What is stored from now on comes to light when they are let go."""
+        for name in names:
+            signal = self._signals[name]
+            masks = encode.masks(signal)
+            words = self.words(signal.area, signal.address, len(masks))
+            self._held[name] = {
+                (signal.area, signal.address + i): (mask, word & mask) for i, (mask, word) in enumerate(zip(masks, words, strict=True))
+            }
+
+    def let_go(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._held.pop(name, None)
+
+    def is_held(self, name: str) -> bool:
+        return name in self._held
 
     def put(self, area: str, address: int, word: int) -> None:
         self._areas[area][address] = word
+
+    def sources(self, name: str) -> list[str]:
+        """The signals in the memory that this one is made from; itself when it lies there."""
+        made = self._signals[name].made_from
+        return [each for source in made for each in self.sources(source)] if made else [name]
 
     def raw(self, name: str) -> int:
         """The bits of a signal's number."""
@@ -160,3 +188,23 @@ def matches(item: int | str, value: Value, raw: int) -> bool:
 def _plain(sign: Signal) -> Signal:
     """The same place as a bare number."""
     return replace(sign, kind="measurement", invert=False, enum=(), faults=(), scale=1.0, offset=0.0, sign_from="", exponent_from="")
+
+
+def spans(profile: Profile, area: str) -> list[tuple[int, int]]:
+    """Address ranges (first, one past the last) that may be read: the profile's map, with the holes that one request may bridge."""
+    taken = [(s.address, s.address + s.size) for s in profile.signals.values() if s.area == area]
+    clears = [s.clear for s in profile.signals.values() if s.clear]
+    taken += [(write.address, write.address + len(write.values)) for write in clears if write.area == area]
+    if profile.identity and profile.identity.area == area:
+        taken.append((profile.identity.address, profile.identity.address + 1))
+    if profile.word_order and profile.word_order.area == area:
+        taken.append((profile.word_order.address, profile.word_order.address + 2))
+    spans: list[tuple[int, int]] = []
+    for low, high in sorted(taken):
+        if spans and low - spans[-1][1] <= profile.max_hole:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], high))
+        else:
+            spans.append((low, high))
+    if (exact := profile.exact_bits) and area in ("coil", "discrete"):
+        return [(low // exact * exact, -(-high // exact) * exact) for low, high in spans]
+    return spans

@@ -9,15 +9,17 @@ import importlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from simulators.device import Change
 from simulators.encode import Value
 from simulators.errors import SimError
-from simulators.faults import Fault
+from simulators.faults import EVERY_DEVICE, ON_THE_WIRE, Fault, spoil_bytes
 from simulators.profiles import SERIAL_KEYS
 from simulators.signals import TALK, known
+from simulators.sticking import Sticking
 from simulators.wires import WireTraffic
 
 PROFILE_KEYS = TALK | {
@@ -80,7 +82,9 @@ class ReaderTraffic:
 
 
 class ReaderDevice:
-    """One reader. fault: `silent` pulls it off the cable; the other kinds change nothing."""
+    """One reader. fault: how it answers; what it says under `wrong-crc`, `truncated` and `garbage` a panel cannot read."""
+
+    can: tuple[str, ...] = (*EVERY_DEVICE, *ON_THE_WIRE)
 
     def __init__(self, device_id: str, unit: int, profile: ReaderProfile, key_file: Path | None = None) -> None:
         self.id = device_id
@@ -93,6 +97,7 @@ class ReaderDevice:
             name: "" if signal.kind == "card" else False for name, signal in profile.signals.items() if signal.kind != "output"
         }  # fmt: skip
         self._fault: Fault | None = None
+        self._sticking = Sticking(self._values)
 
     @property
     def traffic(self) -> ReaderTraffic:
@@ -106,7 +111,8 @@ class ReaderDevice:
     @fault.setter
     def fault(self, fault: Fault | None) -> None:
         self._fault = fault
-        self.reader.plugged = fault is None or fault.kind != "silent"
+        self.reader.plugged = fault is None or not (fault.is_off or fault.kind == "silent")
+        self.reader.spoil = partial(spoil_bytes, fault.kind) if fault else None
 
     def get(self, name: str) -> Value:
         """Present value of a signal; of a card or keypad what was shown or typed last. KeyError when there is none of that name."""
@@ -121,6 +127,8 @@ class ReaderDevice:
         signal = self.profile.signals[name]
         if signal.kind == "output":
             raise ValueError(f"{name} is worked by the control panel alone")
+        if self._sticking.takes(name, value):
+            return time.monotonic_ns()
         if signal.kind == "card":
             self._show(signal, str(value))
         elif value not in (0, 1):
@@ -153,8 +161,20 @@ class ReaderDevice:
         """A contact that stands closed when nothing happens."""
         self.set(name, closed)
 
-    def restart(self) -> int:
-        """Power off and on; returns when."""
+    def hold(self, name: str = "") -> None:
+        """A signal is stuck; without a name all are. What is set meanwhile happens when it is let go."""
+        self._sticking.hold(name)
+
+    def let_go(self, name: str = "") -> None:
+        """It moves again."""
+        self._sticking.let_go(name, self.set)
+
+    def reset_counters(self, name: str = "") -> int:
+        """ValueError: it counts nothing."""
+        raise ValueError(f"device {self.id} has no counters")
+
+    def restart(self, keeps: str = "nothing") -> int:
+        """Power off and on; returns when. It keeps its key, whatever `keeps` says."""
         self.reader.restart()
         return time.monotonic_ns()
 
@@ -201,6 +221,11 @@ class ReaderWire:
     @property
     def plugged(self) -> bool:
         return self._line is not None
+
+    def noise(self, data: bytes) -> None:
+        """Bytes that no reader meant."""
+        if self._line is not None:
+            self._line.say(data)
 
     async def start(self) -> None:
         """Shows the pty at the link. SimError when something else is there."""

@@ -154,8 +154,10 @@ class RtspServer:
         self._streams: dict[str, Stream] = {}
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"rtsp:{self.port}", daemon=True)
         self._thread.start()
+        self._serving.wait()  # or an unmount that comes at once would stop the loop before it runs, and the port would stay open
 
     @classmethod
     def mount(cls, host: str, port: int, path: str, stream: Stream) -> RtspServer:
@@ -192,6 +194,7 @@ class RtspServer:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(asyncio.start_server(self._connected, sock=self._listener, limit=MAX_REQUEST_BYTES))
+        self._serving.set()
         self._loop.run_forever()
         server.close()
         for writer in self._writers:

@@ -7,7 +7,7 @@ import difflib
 import importlib
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from simulators.device import Device
 from simulators.encode import Value
 from simulators.errors import SimError
-from simulators.faults import Fault
 from simulators.frame_device import FrameDevice
 from simulators.frame_profile import FrameProfile
 from simulators.frame_wires import SerialFrames, TcpFrames
@@ -24,6 +23,8 @@ from simulators.profiles import Profile
 from simulators.reader_device import ReaderDevice, ReaderWire
 from simulators.serial_line import SerialLine
 from simulators.site import BusPlan, CameraPlan, DevicePlan, PointPlan, SitePlan
+from simulators.surroundings import Surroundings
+from simulators.troubles import Troubles
 from simulators.wires import TcpWire, WireTraffic
 
 LONGEST_PRESS_MS = 600_000
@@ -47,6 +48,7 @@ class Wire(Protocol):
     def plugged(self) -> bool: ...
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+    def noise(self, data: bytes) -> None: ...
 
 
 class CameraServer(Protocol):
@@ -55,13 +57,21 @@ class CameraServer(Protocol):
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def set(self, **scene: Any) -> None: ...
+    def state(self) -> dict[str, Any]: ...
 
 
 class School:
-    """Wires, devices and points of one site. `async with` plugs everything in and takes it down again."""
+    """Wires, devices and points of one site. `async with` plugs everything in and takes it down again.
 
-    def __init__(self, plan: SitePlan, delay_s: float = 0.005, jitter_s: float = 0.0, cameras: bool = True) -> None:
+    around: broker, network, clock and disk, where they are played too. troubles: what is wrong at present.
+    """
+
+    def __init__(
+        self, plan: SitePlan, delay_s: float = 0.005, jitter_s: float = 0.0, cameras: bool = True, around: Surroundings | None = None
+    ) -> None:
         self.plan = plan
+        self.around = around
+        self.troubles = Troubles()
         self.devices: dict[str, AnyDevice] = {each.id: _device(each) for each in plan.devices}
         self.points = {point.id: point for point in plan.points}
         self.wires: dict[str, Wire] = {}
@@ -72,11 +82,15 @@ class School:
             if point.normally_closed and self._kind(point) == "contact":
                 self.devices[point.device].rest(point.signal, True)
         self.cameras: dict[str, CameraServer] = {}
+        self.hands: list[Callable[[str, str], None]] = []  # told of each signal (device, signal) that is set from here
         self._with_cameras = cameras
         self._releases: dict[tuple[str, str], asyncio.TimerHandle] = {}
 
     async def __aenter__(self) -> School:
+        await self.troubles.__aenter__()
         try:
+            if self.around is not None:
+                await self.around.start()
             for wire in self.wires.values():
                 await wire.start()
             if self._with_cameras and self.plan.cameras:
@@ -90,12 +104,15 @@ class School:
         await self._down()
 
     async def _down(self) -> None:
+        await self.troubles.__aexit__(None, None, None)
         for release in self._releases.values():
             release.cancel()
         for camera in self.cameras.values():
             camera.stop()
         for wire in self.wires.values():
             await wire.stop()
+        if self.around is not None:
+            await self.around.stop()
 
     # --- what happens in the school ------------------------------------------------------------------
 
@@ -129,9 +146,7 @@ class School:
 
     def set_signal(self, device_id: str, signal: str, value: Value) -> int:
         """Sets a signal of a device as its sensor would, no matter how a point is wired to it. Returns when (monotonic ns)."""
-        device = self.device(device_id)
-        if signal not in device.profile.signals:
-            raise Unknown(_near(f"device {device_id} has no signal", signal, device.profile.signals))
+        device = self.signal(device_id, signal)
         self._forget_release(device_id, signal)
         return device.set(signal, value)
 
@@ -145,19 +160,12 @@ class School:
 
     def set_camera(self, camera_id: str, scene: dict[str, Any]) -> int:
         """Changes what a camera sees: person, freeze, black. Returns when (monotonic ns)."""
-        if camera_id not in self.cameras:
-            known = [camera.id for camera in self.plan.cameras]
-            why = f"camera {camera_id} is not simulated" if camera_id in known else _near("no camera", camera_id, known)
-            raise Unknown(why)
+        camera = self.camera(camera_id)
         try:
-            self.cameras[camera_id].set(**scene)
+            camera.set(**scene)
         except TypeError as error:
             raise ValueError(f"camera {camera_id}: {error}") from error
         return time.monotonic_ns()
-
-    def set_fault(self, device_id: str, fault: Fault | None) -> None:
-        """Lets a device go wrong, or heals it."""
-        self.device(device_id).fault = fault
 
     async def unplug(self, bus_id: str) -> None:
         await self.wire(bus_id).stop()
@@ -177,6 +185,24 @@ class School:
             raise Unknown(_near("no device", device_id, self.devices))
         return self.devices[device_id]
 
+    def signal(self, device_id: str, signal: str) -> AnyDevice:
+        """The device, which has this signal."""
+        device = self.device(device_id)
+        if signal not in device.profile.signals:
+            raise Unknown(_near(f"device {device_id} has no signal", signal, device.profile.signals))
+        return device
+
+    def camera(self, camera_id: str) -> CameraServer:
+        if camera_id not in self.cameras:
+            known = [camera.id for camera in self.plan.cameras]
+            raise Unknown(f"camera {camera_id} is not simulated" if camera_id in known else _near("no camera", camera_id, known))
+        return self.cameras[camera_id]
+
+    def wire_of(self, device_id: str) -> Wire:
+        """The wire on which a device hangs."""
+        self.device(device_id)
+        return self.wires[next(plan.bus for plan in self.plan.devices if plan.id == device_id)]
+
     def wire(self, bus_id: str) -> Wire:
         if bus_id not in self.wires:
             raise Unknown(_near("no bus", bus_id, self.wires))
@@ -190,6 +216,8 @@ class School:
 
     def _forget_release(self, device_id: str, signal: str) -> None:
         """A newer press or value overrides the end of the last press."""
+        for tell in self.hands:
+            tell(device_id, signal)
         release = self._releases.pop((device_id, signal), None)
         if release is not None:
             release.cancel()

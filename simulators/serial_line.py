@@ -9,6 +9,7 @@ request, so that errors of single waits do not add up.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import heapq
 import itertools
 import os
@@ -16,18 +17,21 @@ import pty
 import random
 import select
 import stat
+import sys
+import termios
 import threading
 import time
 import tty
+from collections import deque
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 from simulators import modbus
 from simulators.device import Device
 from simulators.errors import SimError
-from simulators.faults import Fault, spoil
-from simulators.wires import WireTraffic, answers_to
+from simulators.faults import Fault, collide, spoil
+from simulators.wires import WireTraffic, answers_to, hearers, late_s
 
 BITS_A_CHARACTER = 11  # start, 8 data, parity or second stop, stop (MODBUS over Serial Line 2.5.1)
 PIECE_CHARACTERS = 4  # an answer leaves in pieces of this size, as a UART's buffer hands them on
@@ -96,15 +100,21 @@ class SerialLine:
     def answers(self, unit: int, pdu: bytes) -> list[tuple[float, bytes]]:
         """(seconds until the device begins, wire bytes) of the answers to one request that has passed."""
         self.traffic.requests += 1
-        if unit not in self._devices:
+        if not hearers(self._devices, unit):
             self.traffic.strangers += 1
-        out = []
+        out: list[tuple[float, bytes]] = []
         for device, reply in answers_to(self._devices, unit, pdu, is_rtu=True):
-            fault = device.fault
-            delay_s = self._delay_s + random.uniform(0.0, self._jitter_s) + (fault.ms / 1000 if fault and fault.kind == "late" else 0.0)
-            if data := self._on_the_wire(fault, unit, reply):
+            delay_s = self._delay_s + random.uniform(0.0, self._jitter_s) + late_s(device)
+            if data := self._on_the_wire(device.fault, unit, reply):
                 out.append((delay_s, data))
+        if len(out) > 1:  # two devices at one address speak at the same time
+            return [(min(delay_s for delay_s, _ in out), reduce(collide, (data for _, data in out)))]
         return out
+
+    def noise(self, data: bytes) -> None:
+        """Bytes that nobody asked for, at once, no matter who speaks; devices hear them as well."""
+        if self._running is not None:
+            self._running.noise(data)
 
     @property
     def silence_s(self) -> float:
@@ -153,6 +163,8 @@ class _Running:
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         self._target = os.ttyname(self._slave)
+        self._noise: deque[bytes] = deque()
+        self._closing = False
         self._wake_read, self._wake_write = os.pipe()
         try:
             if line.link.is_symlink():
@@ -168,9 +180,14 @@ class _Running:
         with contextlib.suppress(OSError):
             if str(self._line.link.readlink()) == self._target:
                 self._line.link.unlink()
+        self._closing = True
         os.write(self._wake_write, b"x")
         self._thread.join()
         self._close_all()
+
+    def noise(self, data: bytes) -> None:
+        self._noise.append(data)
+        os.write(self._wake_write, b"x")
 
     def _close_all(self) -> None:
         for fd in (self._master, self._slave, self._wake_read, self._wake_write):
@@ -180,7 +197,11 @@ class _Running:
         while True:
             ready, _, _ = select.select([self._master, self._wake_read], [], [], self._wait_s())
             if self._wake_read in ready:
-                return
+                os.read(self._wake_read, 4096)
+                if self._closing:
+                    return
+                while self._noise:
+                    self._disturb(self._noise.popleft())
             if self._master in ready:
                 self._received(os.read(self._master, 4096))
             elif self._receiver.held and time.perf_counter() - self._last_byte_s >= self._noise_s:
@@ -232,6 +253,24 @@ class _Running:
             self._at(when_s, partial(self._send, piece=piece))
         self._line_free_s = self._answered_s = when_s
         self._line.traffic.answers += 1
+
+    def _disturb(self, data: bytes) -> None:
+        """Noise: it lies between the pieces of an answer, and before a request that the devices are just hearing."""
+        if self._unheard():
+            return
+        when_s = self._last_byte_s = time.perf_counter()
+        for i in range(0, len(data), PIECE_CHARACTERS):
+            piece = data[i : i + PIECE_CHARACTERS]
+            when_s += len(piece) * self._line.character_s
+            self._at(when_s, partial(self._send, piece=piece))
+        self._judge(self._receiver.feed(data))
+
+    def _unheard(self) -> bool:
+        """True when the last burst lies there unread: no port is open, and what comes to a closed port is gone."""
+        waiting = int.from_bytes(fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)), sys.byteorder)
+        if waiting:
+            termios.tcflush(self._slave, termios.TCIFLUSH)
+        return waiting > 0
 
     def _send(self, _now_s: float, piece: bytes) -> None:
         with contextlib.suppress(BlockingIOError):  # nobody reads: the bytes are lost, as on a line

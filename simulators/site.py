@@ -65,6 +65,14 @@ class CameraPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PathPlan:
+    """A way to a broker, as the gateway is told of it."""
+
+    id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class SitePlan:
     """What a simulated school has to play."""
 
@@ -75,6 +83,7 @@ class SitePlan:
     devices: tuple[DevicePlan, ...]
     points: tuple[PointPlan, ...]
     cameras: tuple[CameraPlan, ...]
+    paths: tuple[PathPlan, ...] = ()
 
 
 def read_site(path: Path, profiles: Path | None = None) -> SitePlan:
@@ -129,6 +138,7 @@ def _plan(path: Path, here: Path, data: dict[str, Any], folders: list[Path]) -> 
         devices=tuple(devices),
         points=tuple(points),
         cameras=tuple(CameraPlan(camera["id"], camera["url"]) for camera in data.get("cameras", ())),
+        paths=tuple(PathPlan(path.get("id", "main"), path["url"]) for path in data.get("uplink", {}).get("paths", ())),
     )
 
 

@@ -29,18 +29,36 @@ class WireTraffic:
     connections: int = 0
 
 
+def hearers(devices: Mapping[int, Device], unit: int) -> list[Device]:
+    """Who takes a request for this unit: the one that has it, and those whose address switch stands wrong."""
+    return [device for own, device in devices.items() if _address(device, own) == unit]
+
+
 def answers_to(devices: Mapping[int, Device], unit: int, pdu: bytes, is_rtu: bool) -> list[tuple[Device, bytes]]:
     """(device, reply data unit) for one request. A broadcast (RTU, unit 0 that nobody has) is obeyed by all and answered by none.
 
     A device also says nothing to a write that its profile calls unanswered.
     """
-    if unit in devices:
-        reply = devices[unit].answer(pdu)
-        return [(devices[unit], reply)] if reply else []
+    if found := hearers(devices, unit):
+        return [(device, reply) for device in found if (reply := device.answer(pdu))]
     if is_rtu and unit == 0:
-        for device in devices.values():
-            device.answer(pdu)
+        for own, device in devices.items():
+            if _address(device, own) is not None:
+                device.answer(pdu)
     return []
+
+
+def late_s(device: Device) -> float:
+    """How much later than usual it answers at present."""
+    return device.fault.ms / 1000 if device.fault and device.fault.kind == "late" else 0.0
+
+
+def _address(device: Device, own: int) -> int | None:
+    """The unit that a device takes itself for; None while it hears nothing."""
+    fault = device.fault
+    if fault is None:
+        return own
+    return None if fault.is_off else fault.unit if fault.kind == "wrong-address" else own
 
 
 class TcpWire:
@@ -90,6 +108,11 @@ class TcpWire:
             transport.abort()
         self._server = None
 
+    def noise(self, data: bytes) -> None:
+        """Bytes that nobody asked for, to everybody who is connected."""
+        for transport in self._open:
+            transport.write(data)
+
     # --- for the connections ------------------------------------------------------------------------
 
     def opened(self, transport: asyncio.Transport) -> None:
@@ -111,14 +134,13 @@ class TcpWire:
         self.traffic.requests += 1
         frame = modbus.rtu_frame if self._is_rtu else partial(modbus.mbap_frame, transaction)
         replies = answers_to(self._devices, unit, pdu, self._is_rtu)
-        if unit not in self._devices:
+        if not hearers(self._devices, unit):
             self.traffic.strangers += 1
             if not self._is_rtu:  # what a TCP module with a line behind it says of a unit that is not there
                 transport.write(frame(unit, modbus.exception_reply(pdu[0], modbus.NO_TARGET)))
         for device, reply in replies:
-            fault = device.fault
-            data = spoil(fault, unit, reply, frame, self._is_rtu)
-            delay_s = self._delay_s + (fault.ms / 1000 if fault and fault.kind == "late" else 0.0)
+            data = spoil(device.fault, unit, reply, frame, self._is_rtu)
+            delay_s = self._delay_s + late_s(device)
             if not data:
                 continue
             self.traffic.answers += 1

@@ -185,12 +185,12 @@ def _slow_and_stalling(effort: Effort, folder: Path, say: Say) -> Generator[Acco
         here.centre = start_centre(here, server.url, "3.1.1")
         begun(here)
         causes, told, chance = Causes(here, effort.chance("network presses")), Told(here), effort.chance("network")
-        proxy.piece_bytes, proxy.delay_s = 2048, 0.05
+        proxy.throttle(40_000)
         with Pressing(causes, PER_S):
             say("slow broker: 40 kB/s")
             time.sleep(effort.bad_network_s / 2)
-        proxy.piece_bytes, proxy.delay_s = 65536, 0.0
-        slow = settle(here, causes.caused, told, Account("slow broker", note="2 kB each 50 ms"), say)
+        proxy.throttle(0)
+        slow = settle(here, causes.caused, told, Account("slow broker", note="40 kB/s each way"), say)
         yield slow
         say(f"stalling network: for {effort.bad_network_s:.0f} s")
         ended_s, cuts, stalls = time.monotonic() + effort.bad_network_s, 0, 0

@@ -231,7 +231,7 @@ def test_a_device_on_a_wire_that_it_does_not_speak(tmp_path: Path) -> None:
         ("/points/lel", {"value": 1e300}, 400, "too large"),
         ("/devices/gas/signals/state", {"value": "burning"}, 400, "normal"),
         ("/devices/gas/fault", {"kind": "sulky"}, 400, "silent"),
-        ("/devices/gas/fault", {"kind": "late", "ms": "100"}, 400, "whole numbers"),
+        ("/devices/gas/fault", {"kind": "late", "ms": "100"}, 400, "whole number"),
         ("/devices/nix/restart", None, 404, "no device"),
         ("/buses/nix/unplug", None, 404, "no bus"),
     ],
