@@ -22,7 +22,7 @@ from tests.bench.figures import Figure
 from tests.bench.program import run
 from tests.bench.rig import NotMeasured, Result, Say
 
-TEMPLATE = Path(__file__).parents[2] / "deploy/examples/fleet/template.toml"
+TEMPLATE = Path(__file__).parents[2] / "deploy/fleet/template.toml"
 SCHOOLS_IN_ALL = 1890
 
 

@@ -27,9 +27,9 @@ from gateway.fleet.text import harmless
 from gateway.fleet.toml import made_here, site_text
 from gateway.fleet.xlsx import read_xlsx, write_sheets
 
-EXAMPLES = Path(__file__).parents[2] / "deploy/examples"
-TEMPLATE = EXAMPLES / "fleet/template.toml"
-TABLES = [str(EXAMPLES / "fleet/schools.csv"), "--devices", str(EXAMPLES / "fleet/devices.csv"), "--template", str(TEMPLATE)]
+EXAMPLES = Path(__file__).parents[2] / "deploy/fleet"
+TEMPLATE = EXAMPLES / "template.toml"
+TABLES = [str(EXAMPLES / "schools.csv"), "--devices", str(EXAMPLES / "devices.csv"), "--template", str(TEMPLATE)]
 GOLDEN = Path(__file__).parent / "fleet"
 
 Rows = list[dict[str, str]]

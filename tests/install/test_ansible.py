@@ -20,7 +20,7 @@ from tests.install.root import Box, Root, fresh_root
 from tests.real_parts import missing
 
 PROJECT = Path(__file__).parents[2]
-EXAMPLES = PROJECT / "deploy/examples"
+EXAMPLES = PROJECT / "deploy/fleet"
 SCHOOL = "6101030002"
 NEXT = "{}.{}.{}".format(*__version__.split(".")[:2], int(__version__.split(".")[2]) + 1)
 HOST = """campus_gateways:
@@ -60,14 +60,14 @@ def root(ansible: Path) -> Iterator[Root]:
         new.write("/srv/hosts.yml", HOST.format(school=SCHOOL))
         new.write("/srv/release.yml", RELEASE)
         new.at("/srv/enrolment").mkdir()
-        generated(new, (EXAMPLES / "fleet/schools.csv").read_text(encoding="utf-8-sig"))
+        generated(new, (EXAMPLES / "schools.csv").read_text(encoding="utf-8-sig"))
         yield new
 
 
 def generated(root: Root, table: str) -> None:
     """Site files from a table, as the office makes them."""
     file = root.write("/srv/schools.csv", table)
-    words = ["--devices", str(EXAMPLES / "fleet/devices.csv"), "--template", str(EXAMPLES / "fleet/template.toml")]
+    words = ["--devices", str(EXAMPLES / "devices.csv"), "--template", str(EXAMPLES / "template.toml")]
     assert main(["fleet", "generate", str(file), *words, "--out", str(root.at("/srv/sites"))]) == 0
 
 
@@ -104,7 +104,7 @@ def test_the_role(root: Root, ansible: Path) -> None:
         unchanged(box)
 
         before = root.at("/etc/campus-gateway/site.toml").read_bytes()
-        generated(root, (EXAMPLES / "fleet/schools.csv").read_text(encoding="utf-8-sig").replace("南村小学（教学点）", "南村小学"))
+        generated(root, (EXAMPLES / "schools.csv").read_text(encoding="utf-8-sig").replace("南村小学（教学点）", "南村小学"))
         assert play(box, "--check")[0] > 0
         assert root.at("/etc/campus-gateway/site.toml").read_bytes() == before, "check mode only looks"
         assert play(box)[0] > 0
