@@ -106,6 +106,7 @@ class TcpLine:
                     await asyncio.sleep(random.uniform(0, min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** min(tries, 10))))
         finally:
             self._stop_timers()
+            self._turn = None
             self._drop_errands("the line is stopped")
 
     async def _converse(self) -> tuple[str, bool]:
@@ -285,7 +286,8 @@ class TcpLine:
         self._finish(Outcome(reply.pdu, reply.failure, now_s, now_s - self._sent_s, reply.exception, reply.detail))
 
     def _finish(self, outcome: Outcome) -> None:
-        turn, self._turn = self._turn, None
+        """The turn stays taken until all is told: an order that comes of it waits, or two requests would be in flight."""
+        turn = self._turn
         assert turn is not None
         outcome = checked(turn.exchange if isinstance(turn, Errand) else turn, outcome)
         self.counters.count(outcome)
@@ -300,6 +302,7 @@ class TcpLine:
                 link = None  # what was refused is no longer asked for
         if link is not None:
             self._tell(link, outcome.now_s)
+        self._turn = None
         if self._peer is not None and not self._peer.ended.done():
             self._next()
 

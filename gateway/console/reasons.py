@@ -73,6 +73,7 @@ _WIRE = (
 )
 
 _VALUES = (
+    Phrase("sees", "画面正常"),
     Phrase("not read yet", "尚未读取"),
     Phrase("not reported yet", "尚未上报"),
     Phrase("not written yet", "尚未写入"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.bus.serial_line import SerialSettings
 from gateway.config.settings import Settings
-from gateway.console import reasons
+from gateway.console import reasons, refusals
 from gateway.core.cameras import SEES
 from gateway.core.errors import GatewayError, JournalUnreadable
 from gateway.core.history import Wanted
@@ -99,7 +99,7 @@ def _port(visit: Visit, bus: Bus) -> Callable[[], Outcome]:
             try:
                 told["units"] = found = asyncio.run(_scanned(visit, bus))
             except GatewayError as error:
-                return Outcome(PROBLEM, str(error), told)
+                return Outcome(PROBLEM, Text(refusals.say(str(error), "zh"), str(error)), told)
             known = {unit_of(visit.settings, device) for device in visit.settings.site.devices if device.bus == bus.id}
             if strangers := sorted(set(found) - known):
                 words = ", ".join(map(str, strangers))

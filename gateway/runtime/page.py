@@ -130,10 +130,13 @@ def judged(word: PageWord, begun_s: float, now_s: float) -> str | None:
 
 
 async def watch(word: PageWord, begun_s: float, fault: Callable[[bool, str], None]) -> None:
-    """Until cancelled: fault(active, reason) at each change."""
+    """Until cancelled: fault(active, reason) at each change. After the daemon was held up, the page has a look's time to be heard."""
     told: str | None = None
+    looked_s = time.monotonic()
     while True:
-        found = judged(word, begun_s, time.monotonic())
+        now_s = time.monotonic()
+        held_up, looked_s = now_s - looked_s > 2 * LOOK_S, now_s
+        found = None if held_up else judged(word, begun_s, now_s)
         if found is not None and found != told:
             told = found
             fault(bool(found), found)

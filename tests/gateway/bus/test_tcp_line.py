@@ -165,6 +165,26 @@ async def test_outputs() -> None:
             assert (await line.submit(write_coil("a", 1, 3))).failure is Failure.NO_ANSWER
 
 
+async def test_an_output_that_is_ordered_while_a_reply_is_taken_in_waits_for_its_turn() -> None:
+    """What a reply says may lead to an order at once. Of two requests in flight one would never be answered."""
+    orders: list[asyncio.Future[Outcome]] = []
+
+    class Ordering(Sink):
+        def device_link(self, device: str, up: bool, reason: str, now_s: float) -> None:
+            super().device_link(device, up, reason, now_s)
+            orders.extend(line.submit(write_coil(device, unit, number)) for unit, number in ((1, 2), (2, 4)))
+
+    devices = {1: Device(delay_s=0.01), 2: Device(delay_s=0.01)}
+    with tcp_wire(Units(devices)) as wire:
+        line = line_to(wire.port, [block("a", 1), block("b", 2)], Ordering())
+        async with running(line):
+            await until(lambda: len(orders) == 4)
+            outcomes = await asyncio.wait_for(asyncio.gather(*orders), 10.0)
+    assert [outcome.failure for outcome in outcomes] == [None] * 4
+    assert wire.ahead == 0
+    assert (devices[1].coils, devices[2].coils) == (1 << 2, 1 << 4)
+
+
 async def test_a_broadcast_expects_no_answer() -> None:
     with tcp_wire(Units({1: Device()})) as wire:
         async with running(line_to(wire.port, [block()], Sink())) as line:

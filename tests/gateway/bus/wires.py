@@ -16,7 +16,7 @@ import time
 import tty
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -163,6 +163,7 @@ class TcpWire(threading.Thread):
         super().__init__(daemon=True)
         self.units = units
         self.connections = 0
+        self.ahead = 0  # requests that came before the one before them was answered
         self.stale = False  # answer under the transaction id before the asked one
         self.raw = b""  # say this instead of an answer
         self._open: list[socket.socket] = []
@@ -196,6 +197,8 @@ class TcpWire(threading.Thread):
                 frame, received = received[:12], received[12:]
                 transaction, _, _, unit = struct.unpack(">HHHB", frame[:7])
                 found = self.units.answer(unit, frame[7:])
+                with suppress(OSError, ValueError):  # the wire is being taken down
+                    self.ahead += bool(received or select.select([peer], [], [], 0)[0])
                 if found is None:
                     continue
                 body = found[1]
