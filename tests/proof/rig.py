@@ -93,6 +93,9 @@ class Rig:
     def get(self, path: str) -> dict[str, Any]:
         return _request(self.http, "GET", path, None)
 
+    def delete(self, path: str) -> dict[str, Any]:
+        return _request(self.http, "DELETE", path, None)
+
     def events(self) -> list[dict[str, Any]]:
         """What the centre has received so far, resends included."""
         return [line for line in self.centre_lines() if line["kind"] == "event"]
