@@ -259,7 +259,9 @@ def test_a_drill_from_its_banner_to_its_report(browser: Browser, campus: School)
         expect(page.locator("#banner .mode")).to_have_count(0)
         ended = wait_for(lambda: data_of(campus.here, "mode.drill_ended"), "the report is at the centre")
         assert ended[0]["totals"]["pressed"] == 1
+        wait_for(lambda: [each for each in data_of(campus.here, "report.issued") if each["report"] == "drill"], "its report is issued")
         page.goto("/reports")
+        page.get_by_role("link", name="演练报告").first.click()
         expect(page.locator("main")).to_contain_text("消防应急演练")
 
 
