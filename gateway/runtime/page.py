@@ -27,6 +27,7 @@ SAYS_S = 5.0  # the page's process says this often whether it can be opened
 SILENT_S = 30.0  # systemd starts a process that has ended after 5 s; a small board takes some more
 START_S = 60.0  # from the daemon's start to the first word
 LOOK_S = 1.0
+HELD_UP_S = 3.0  # from one look to the next: the daemon itself did not run
 SILENT = "the page's process says nothing"
 TRIES_FIRST_S, TRIES_LAST_S = 1.0, 60.0  # between two tries to come up
 BACKLOG = 100
@@ -122,21 +123,26 @@ class Page:
 # --- what the daemon makes of it ----------------------------------------------------------------
 
 
-def judged(word: PageWord, begun_s: float, now_s: float) -> str | None:
-    """Why nobody can open the page, '' where it is open, None while that is not known yet. Times are monotonic; begun_s: the daemon's."""
+def judged(word: PageWord, awake_s: float, now_s: float) -> str | None:
+    """Why nobody can open the page, '' where it is open, None while that is not known yet.
+
+    Times are monotonic; awake_s: since when the daemon could hear it: its start, or when it went on after it had been held up.
+    """
     if not word.now_s:
-        return SILENT if now_s - begun_s > START_S else None
-    return SILENT if now_s - word.now_s > SILENT_S else word.trouble
+        return SILENT if now_s - awake_s > START_S else None
+    return SILENT if now_s - max(word.now_s, awake_s) > SILENT_S else word.trouble
 
 
 async def watch(word: PageWord, begun_s: float, fault: Callable[[bool, str], None]) -> None:
-    """Until cancelled: fault(active, reason) at each change. After the daemon was held up, the page has a look's time to be heard."""
+    """Until cancelled: fault(active, reason) at each change. begun_s: the daemon's start, monotonic."""
     told: str | None = None
-    looked_s = time.monotonic()
+    awake_s, looked_s = begun_s, time.monotonic()
     while True:
         now_s = time.monotonic()
-        held_up, looked_s = now_s - looked_s > 2 * LOOK_S, now_s
-        found = None if held_up else judged(word, begun_s, now_s)
+        if now_s - looked_s > HELD_UP_S:
+            awake_s = now_s
+        looked_s = now_s
+        found = judged(word, awake_s, now_s)
         if found is not None and found != told:
             told = found
             fault(bool(found), found)

@@ -35,7 +35,7 @@ gate = { name = "门", name_en = "gate", type = "gate" }
 
 # What the package manager and the start of any system leave behind.
 OF_OTHERS = (
-    *("/dev", "/run", "/tmp", "/srv/", "/root/.cache", "/var/cache/apt/", "/var/cache/ldconfig", "/var/log/", "/var/tmp"),
+    *("/dev", "/run", "/tmp", "/srv/", "/var/cache/apt/", "/var/cache/ldconfig", "/var/log/", "/var/tmp"),
     *("/etc/.pwd.lock", "/etc/group", "/etc/gshadow", "/etc/machine-id", "/etc/passwd", "/etc/shadow", "/etc/subgid", "/etc/subuid"),
     *("/var/lib/apt/", "/var/lib/dbus/", "/var/lib/dpkg/"),
     *(f"/var/lib/systemd/{name}" for name in ("catalog", "linger", "random-seed", "timers")),

@@ -90,6 +90,8 @@ def test_when_nobody_can_open_it() -> None:
     assert judged(PageWord(200.0, "port"), 100.0, 201.0) == "port"
     assert judged(PageWord(200.0, "port"), 100.0, 201.0 + SILENT_S) == SILENT
     assert judged(PageWord(200.0), 100.0, 201.0 + SILENT_S) == SILENT
+    assert judged(PageWord(200.0, "port"), 250.0, 251.0) == "port", "the daemon was held up, not the page"
+    assert judged(PageWord(200.0), 250.0, 251.0 + SILENT_S) == SILENT
 
 
 async def test_it_says_why_tries_again_and_comes_up(tmp_path: Path) -> None:
